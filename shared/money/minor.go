@@ -1,0 +1,73 @@
+package money
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Minor is a whole number of a currency's minor units: cents, yen, fils. Only
+// the books and what is posted from them count in it.
+type Minor int64
+
+// Currencies without minor units, and those with three places, by ISO 4217
+// (2024). Every other code has two.
+var (
+	zeroPlaces  = []string{"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"}
+	threePlaces = []string{"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"}
+)
+
+// Places returns how many decimal places the currency's minor unit has. A code
+// that is not three capital letters is an error.
+func Places(currency string) (int, error) {
+	if len(currency) != 3 {
+		return 0, fmt.Errorf("%q is not an ISO 4217 currency code", clip(currency))
+	}
+	for _, r := range currency {
+		if r < 'A' || r > 'Z' {
+			return 0, fmt.Errorf("%q is not an ISO 4217 currency code", currency)
+		}
+	}
+	switch {
+	case slices.Contains(zeroPlaces, currency):
+		return 0, nil
+	case slices.Contains(threePlaces, currency):
+		return 3, nil
+	}
+	return 2, nil
+}
+
+// ToMinor rounds d half away from zero to minor units of the given places and
+// returns what was left: d = minor + rest.
+func ToMinor(d Decimal, places int) (minor Minor, rest Decimal) {
+	rounded := d.RoundTo(places)
+	unit := Decimal(1)
+	for range Scale - places {
+		unit *= 10
+	}
+	return Minor(rounded / unit), d - rounded
+}
+
+// FromMinor returns minor units of the given places as a Decimal.
+func FromMinor(m Minor, places int) (Decimal, error) {
+	unit := int64(1)
+	for range Scale - places {
+		unit *= 10
+	}
+	return mul(int64(m), unit)
+}
+
+// Format prints minor units with the currency's places: 12345 at 2 is "123.45".
+func (m Minor) Format(places int) string {
+	n, sign := uint64(m), ""
+	if m < 0 {
+		n, sign = -n, "-"
+	}
+	if places == 0 {
+		return fmt.Sprintf("%s%d", sign, n)
+	}
+	unit := uint64(1)
+	for range places {
+		unit *= 10
+	}
+	return fmt.Sprintf("%s%d.%0*d", sign, n/unit, places, n%unit)
+}
