@@ -1,0 +1,110 @@
+// Package day decides which business day a document belongs to, and when a
+// store-day is complete, held or ready to be posted.
+//
+// The decisions are pure functions of what is stored and a given moment. A
+// close reads a day at one version, has it proven and turned into an entry, and
+// saves that entry only if the version is still the same; a document that
+// arrives in between raises the version, so the day is found and closed again.
+// What a page shows of a day is computed from the day and its postings.
+package day
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"tillbook.example/tillbook/collector/merchant"
+	"tillbook.example/tillbook/shared/bizday"
+	"tillbook.example/tillbook/shared/document"
+)
+
+// Ref names a store-day.
+type Ref struct {
+	Merchant string
+	Store    string
+	Day      bizday.Day
+}
+
+// States of a store-day.
+const (
+	Open    = "open"
+	Closing = "closing"
+	Held    = "held"
+	Ready   = "ready"
+	// External: a day before the store's start date; never posted.
+	External = "external"
+)
+
+// Hold is why a day waits: one reason, one owner, one action.
+type Hold struct {
+	Reason string `json:"reason"` // agent_behind, z_missing, not_proven, mapping, conflict, needs_upgrade, rejected
+	Owner  string `json:"owner"`  // merchant, accountant, installer, support, platform, nobody
+	Action string `json:"action"` // one sentence
+}
+
+// StoreDay is a store-day as it is kept.
+type StoreDay struct {
+	Ref
+	Version  int64 // rises with each document that changes the day
+	State    string
+	Hold     *Hold
+	Entry    int64 // version of the newest entry, 0 none
+	ClosedAt time.Time
+}
+
+// Facts are all that a close looks at, read in one transaction.
+type Facts struct {
+	StoreDay
+	Merchant  merchant.Merchant
+	Store     merchant.Store
+	Documents []Stored
+	Originals map[string]*document.Document // what links and voids refer to, where stored, by key
+	Previous  []*document.Document          // the till counts of the store's previous day
+	Agents    []Agent
+	Conflicts int // keys with an unresolved conflict on this day
+}
+
+// Stored is a current document with where it came from.
+type Stored struct {
+	Document *document.Document
+	Key      string
+	Revision int
+	Agent    string
+}
+
+// Agent is an agent of the store and up to when all it captured is stored.
+type Agent struct {
+	ID        string
+	CoveredTo time.Time
+	Revoked   bool
+}
+
+// Entry is a saved entry: the full entry of the day at a version.
+type Entry struct {
+	Ref
+	Version int64  // of the day
+	Mapping int    // version of the mapping
+	Rules   int    // version of the books' rules
+	Body    []byte // canonical JSON of books.Entry
+	Proof   []byte // JSON of reconcile.Proof
+	Reason  string // why it was made: close, late, recipe, mapping, deadline
+	At      time.Time
+}
+
+// ErrMoved: the day's version is not the one that was read.
+var ErrMoved = errors.New("day changed while it was being closed")
+
+// Store keeps days and entries. Each method is one transaction.
+type Store interface {
+	// Unsettled returns the days that are not ready at their version, and those
+	// whose hold may have ended; oldest first.
+	Unsettled(ctx context.Context) ([]Ref, error)
+	Facts(ctx context.Context, ref Ref) (Facts, error)
+	// Set stores state and hold, if the version is still the given one, else ErrMoved.
+	Set(ctx context.Context, ref Ref, version int64, state string, hold *Hold, at time.Time) error
+	// Save stores the entry and makes the day ready, if the version is still the
+	// entry's, else ErrMoved. Saving the same entry again changes nothing.
+	Save(ctx context.Context, e Entry) error
+	Days(ctx context.Context, merchantID string) ([]StoreDay, error)  // all merchants if empty
+	Entry(ctx context.Context, ref Ref, version int64) (Entry, error) // version 0: the newest
+}

@@ -1,0 +1,91 @@
+// Package fleet keeps the agents: how one joins with a one-time code, the
+// certificate it is known by, whether it may still speak, when it was last
+// heard and what it said of itself.
+//
+// An agent belongs to one store of one merchant, written into its certificate
+// (spiffe://MERCHANT/STORE/agent/ID); nothing an agent sends can change for
+// whom it speaks. Revocation takes effect at the next connection and, on live
+// streams, within a minute.
+package fleet
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Identity is for whom a connection speaks, taken from its certificate alone.
+type Identity struct {
+	Merchant, Store, Agent string
+}
+
+// Agent is one installed agent as the collector knows it.
+type Agent struct {
+	Identity
+	Host       string
+	Version    string
+	EnrolledAt time.Time
+	RevokedAt  time.Time // zero: may speak
+	SeenAt     time.Time // last Hello, batch or heartbeat
+	Beat       Beat
+}
+
+// Beat is the last heartbeat.
+type Beat struct {
+	Unsent       uint64
+	OldestUnsent time.Time
+	Refused      uint64
+	Quarantined  uint64
+	Work         string    // ok degraded failed upgrading paused
+	CoveredTo    time.Time // everything captured up to here is stored
+}
+
+// Contact states of an agent.
+const (
+	Pending = "pending"
+	Online  = "online"
+	Silent  = "silent"
+	Retired = "retired"
+)
+
+// SilentAfter is how long an agent may say nothing before it is silent.
+const SilentAfter = 90 * time.Second
+
+// Contact returns the agent's state at a moment.
+func (a Agent) Contact(now time.Time) string {
+	switch {
+	case !a.RevokedAt.IsZero():
+		return Retired
+	case a.SeenAt.IsZero():
+		return Pending
+	case now.Sub(a.SeenAt) > SilentAfter:
+		return Silent
+	}
+	return Online
+}
+
+// Errors of enrolment.
+var (
+	ErrCode    = errors.New("join code unknown, used or expired")
+	ErrRevoked = errors.New("agent is revoked")
+	ErrUnknown = errors.New("agent unknown")
+)
+
+// Code is one join code; only a hash of it is stored.
+type Code struct {
+	Hash            [32]byte
+	Merchant, Store string
+	ExpiresAt       time.Time
+}
+
+// Store is what fleet needs kept. Each method is one transaction.
+type Store interface {
+	AddCode(ctx context.Context, c Code) error
+	// Redeem uses a code up and adds the agent it is redeemed for, or returns ErrCode.
+	Redeem(ctx context.Context, hash [32]byte, agent string, host, version string, at time.Time) (Identity, error)
+	Agent(ctx context.Context, merchant, agent string) (Agent, error)
+	Agents(ctx context.Context) ([]Agent, error) // of all merchants
+	Revoke(ctx context.Context, merchant, agent string, at time.Time) error
+	Seen(ctx context.Context, id Identity, version string, at time.Time) error
+	Beat(ctx context.Context, id Identity, b Beat, at time.Time) error
+}

@@ -1,0 +1,86 @@
+// Package target is the one small interface to accounting software. Each system
+// is a folder here; all pass the same conformance suite.
+//
+// A target knows nothing of days or documents: it is handed a finished payload
+// with a reference, and can say whether it holds one under a reference. It never
+// retries and never decides; posting does.
+package target
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"tillbook.example/tillbook/shared/bizday"
+	"tillbook.example/tillbook/shared/money"
+)
+
+// Uniqueness is how a target keeps a payload from being booked twice.
+type Uniqueness string
+
+const (
+	UniqueForEver Uniqueness = "unique for ever" // a second post of a reference is refused by the target itself
+	KeyWindow     Uniqueness = "key window"      // the idempotency key holds for a time
+	LookUpOnly    Uniqueness = "look-up only"
+)
+
+// Capabilities are what posting must know of a target.
+type Capabilities struct {
+	Uniqueness     Uniqueness
+	LongestRequest time.Duration // after this, an unclear request has been carried out or never will be
+}
+
+// Line is one line of a payload. Amount is signed: debits positive.
+type Line struct {
+	Account string      `json:"account"`
+	Amount  money.Minor `json:"amount"`
+	Tax     *Tax        `json:"tax,omitempty"`
+	Text    string      `json:"text"`
+}
+
+// Tax is the tax detail of a line.
+type Tax struct {
+	Code      string      `json:"code"`
+	Base      money.Minor `json:"base"`
+	Amount    money.Minor `json:"amount"`
+	Direction string      `json:"direction"` // SALE, RETURN, PURCHASE
+}
+
+// Payload is one posting as the target books it. Its JSON is canonical: fields
+// in this order, lines as posting sorted them.
+type Payload struct {
+	Key       string     `json:"key"`       // full identity: merchant, subject, part, target, revision
+	Reference string     `json:"reference"` // at most 21 characters
+	Date      bizday.Day `json:"date"`
+	Currency  string     `json:"currency"`
+	Narration string     `json:"narration"`
+	Reason    string     `json:"reason"` // close, late, recipe, ...
+	Lines     []Line     `json:"lines"`
+}
+
+// Receipt is the target's answer: its own id of what it booked.
+type Receipt struct {
+	RemoteID string `json:"remote_id"`
+}
+
+// Errors of a target. Anything else is an unknown outcome.
+var (
+	// ErrTaken: another payload stands under this reference.
+	ErrTaken = errors.New("reference taken")
+	// ErrRefused: definitely not booked, and will not be without a change.
+	ErrRefused = errors.New("refused by the accounting system")
+	// ErrUnavailable: definitely not booked; try again later.
+	ErrUnavailable = errors.New("accounting system unavailable")
+)
+
+// Target is one set of books at an accounting system.
+type Target interface {
+	Capabilities() Capabilities
+	// Post books the payload once. Posting the same payload again is the same
+	// receipt; another payload under the same reference is ErrTaken.
+	Post(ctx context.Context, p Payload) (Receipt, error)
+	// Find returns the payload that stands under a reference, or nil.
+	Find(ctx context.Context, reference string) (*Payload, Receipt, error)
+	// List returns the references that begin with a prefix.
+	List(ctx context.Context, prefix string) ([]string, error)
+}
