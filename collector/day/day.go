@@ -62,6 +62,7 @@ type Facts struct {
 	Previous  []*document.Document          // the till counts of the store's previous day
 	Agents    []Agent
 	Conflicts int // keys with an unresolved conflict on this day
+	Rejected  int // records received for the store since the day began that could not be read and were not replayed
 }
 
 // Stored is a current document with where it came from.
@@ -105,6 +106,9 @@ type Store interface {
 	// Save stores the entry and makes the day ready, if the version is still the
 	// entry's, else ErrMoved. Saving the same entry again changes nothing.
 	Save(ctx context.Context, e Entry) error
+	// Reopen raises the version of a day without a document, so that it is closed
+	// again with the mapping that holds now.
+	Reopen(ctx context.Context, ref Ref, at time.Time) error
 	Days(ctx context.Context, merchantID string) ([]StoreDay, error)  // all merchants if empty
 	Entry(ctx context.Context, ref Ref, version int64) (Entry, error) // version 0: the newest
 }

@@ -77,5 +77,10 @@ type Store interface {
 	Advance(ctx context.Context, p Posting, from string) error
 	// Complete notes that what is posted already equals the entry: nothing to send.
 	Complete(ctx context.Context, ref day.Ref, target string, entry int64, at time.Time) error
+	// Adopt stores postings that were found at the target and are not known here,
+	// as after a restore. They are taken in as they are: posted, with Entry 0, so
+	// that the subject stays due until what stands equals its entry. A revision or
+	// a reference that is known already is left as it is.
+	Adopt(ctx context.Context, found []Posting) error
 	Postings(ctx context.Context, ref day.Ref) ([]Posting, error)
 }
