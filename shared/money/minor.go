@@ -40,29 +40,25 @@ func Places(currency string) (int, error) {
 // returns what was left: d = minor + rest.
 func ToMinor(d Decimal, places int) (minor Minor, rest Decimal) {
 	rounded := d.RoundTo(places)
-	unit := Decimal(1)
-	for range Scale - places {
-		unit *= 10
-	}
-	return Minor(rounded / unit), d - rounded
+	return Minor(rounded / unitOf(places)), d - rounded
 }
 
-// FromMinor returns minor units of the given places as a Decimal.
+// FromMinor returns minor units of the given places as a Decimal, or ErrRange.
 func FromMinor(m Minor, places int) (Decimal, error) {
-	unit := int64(1)
-	for range Scale - places {
-		unit *= 10
+	d, err := muldiv(int64(m), int64(unitOf(places)), 1)
+	if err != nil {
+		return 0, fmt.Errorf("%d minor units: %w", int64(m), err)
 	}
-	return mul(int64(m), unit)
+	return d, nil
 }
 
 // Format prints minor units with the currency's places: 12345 at 2 is "123.45".
 func (m Minor) Format(places int) string {
-	n, sign := uint64(m), ""
+	n, sign := magnitude(int64(m)), ""
 	if m < 0 {
-		n, sign = -n, "-"
+		sign = "-"
 	}
-	if places == 0 {
+	if places <= 0 {
 		return fmt.Sprintf("%s%d", sign, n)
 	}
 	unit := uint64(1)

@@ -11,8 +11,8 @@ package money
 import (
 	"errors"
 	"fmt"
-	"math/big"
 	"math/bits"
+	"strconv"
 	"strings"
 )
 
@@ -22,18 +22,30 @@ const Scale = 6
 // One is the Decimal 1.
 const One Decimal = 1_000_000
 
-// MaxDigits bounds the text of a number that is parsed; more is an error.
+// Max is the largest Decimal, nine million million; -Max is the smallest. It is
+// a whole number short of what an int64 holds, so that the sign of a Decimal can
+// always be turned and rounding one to places never leaves the range.
+const Max = 9_000_000_000_000 * One
+
+// MaxDigits bounds the text of a number that is parsed, its point included and
+// its sign not; more is an error.
 const MaxDigits = 24
 
 // ErrRange is returned when a result does not fit a Decimal or minor units.
 var ErrRange = errors.New("number out of range")
 
-// Decimal is an exact number in millionths, between about -9.2e12 and 9.2e12.
+// Decimal is an exact number in millionths, from -Max to Max. Every function
+// here keeps to that range; whoever makes a Decimal from an integer of another
+// source checks it with InRange.
 type Decimal int64
 
+// InRange reports whether d lies from -Max to Max.
+func (d Decimal) InRange() bool { return -Max <= d && d <= Max }
+
 // Parse reads a decimal such as "-12.50": an optional sign, digits, and a
-// point with at most six places. Spaces, exponents, commas and digit grouping
-// are errors; formats that have them clean the text first.
+// point with at most six places (zeros after them are accepted). Spaces,
+// exponents, commas and digit grouping are errors; formats that have them clean
+// the text first. A number beyond Max is ErrRange.
 func Parse(s string) (Decimal, error) {
 	text, negative := s, false
 	if text != "" && (text[0] == '-' || text[0] == '+') {
@@ -44,10 +56,16 @@ func Parse(s string) (Decimal, error) {
 	if len(text) > MaxDigits || (whole == "" && fraction == "") || (point && fraction == "") {
 		return 0, fmt.Errorf("%q is not a decimal number", clip(s))
 	}
-	if len(strings.TrimRight(fraction, "0")) > Scale {
+	for i := range len(text) {
+		if digit := text[i]; (digit < '0' || digit > '9') && i != len(whole) {
+			return 0, fmt.Errorf("%q is not a decimal number", clip(s))
+		}
+	}
+	fraction = strings.TrimRight(fraction, "0")
+	if len(fraction) > Scale {
 		return 0, fmt.Errorf("%q has more than %d decimal places", clip(s), Scale)
 	}
-	var n uint64
+	var n Decimal
 	for i := range len(whole) + Scale {
 		digit := byte('0')
 		switch {
@@ -56,19 +74,15 @@ func Parse(s string) (Decimal, error) {
 		case i-len(whole) < len(fraction):
 			digit = fraction[i-len(whole)]
 		}
-		if digit < '0' || digit > '9' {
-			return 0, fmt.Errorf("%q is not a decimal number", clip(s))
-		}
-		high, low := bits.Mul64(n, 10)
-		n = low + uint64(digit-'0')
-		if high != 0 || n > 1<<63-1 {
+		if n > (Max-Decimal(digit-'0'))/10 {
 			return 0, fmt.Errorf("%q: %w", clip(s), ErrRange)
 		}
+		n = n*10 + Decimal(digit-'0')
 	}
 	if negative {
-		return Decimal(-int64(n)), nil
+		return -n, nil
 	}
-	return Decimal(n), nil
+	return n, nil
 }
 
 // MustParse is Parse for constants in code and tests; it panics on an error.
@@ -80,23 +94,40 @@ func MustParse(s string) Decimal {
 	return d
 }
 
-// FromInt returns a whole number as a Decimal.
-func FromInt(n int64) (Decimal, error) { return mul(n, int64(One)) }
+// FromInt returns a whole number as a Decimal, or ErrRange.
+func FromInt(n int64) (Decimal, error) {
+	d, err := muldiv(n, int64(One), 1)
+	if err != nil {
+		return 0, fmt.Errorf("%d: %w", n, err)
+	}
+	return d, nil
+}
 
 // String prints the number with at least two places and no needless zeros
 // after them: "1672.00", "0.333", "-12.50".
-func (d Decimal) String() string {
-	n, sign := uint64(d), ""
-	if d < 0 {
-		n, sign = -n, "-"
-	}
-	fraction := fmt.Sprintf("%06d", n%uint64(One))
-	keep := len(strings.TrimRight(fraction, "0"))
-	return fmt.Sprintf("%s%d.%s", sign, n/uint64(One), fraction[:max(keep, 2)])
-}
+func (d Decimal) String() string { return string(d.append(make([]byte, 0, 24))) }
+
+// AppendText appends what String returns; it never fails.
+func (d Decimal) AppendText(b []byte) ([]byte, error) { return d.append(b), nil }
 
 // MarshalText writes the number as String does.
-func (d Decimal) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+func (d Decimal) MarshalText() ([]byte, error) { return d.append(nil), nil }
+
+func (d Decimal) append(b []byte) []byte {
+	n := magnitude(int64(d))
+	if d < 0 {
+		b = append(b, '-')
+	}
+	b = strconv.AppendUint(b, n/uint64(One), 10)
+	b = append(b, '.')
+	fraction, digits := n%uint64(One), 0
+	for place := uint64(One) / 10; place > 0 && (fraction > 0 || digits < 2); place /= 10 {
+		b = append(b, byte('0'+fraction/place))
+		fraction %= place
+		digits++
+	}
+	return b
+}
 
 // UnmarshalText reads the number as Parse does.
 func (d *Decimal) UnmarshalText(text []byte) error {
@@ -110,20 +141,18 @@ func (d *Decimal) UnmarshalText(text []byte) error {
 
 // Add returns a + b, or ErrRange.
 func Add(a, b Decimal) (Decimal, error) {
-	sum := a + b
-	if (sum > a) != (b > 0) && b != 0 {
-		return 0, fmt.Errorf("%s + %s: %w", a, b, ErrRange)
+	if sum := a + b; a.InRange() && b.InRange() && sum.InRange() && (sum >= a) == (b >= 0) {
+		return sum, nil
 	}
-	return sum, nil
+	return 0, fmt.Errorf("%s + %s: %w", a, b, ErrRange)
 }
 
 // Sub returns a - b, or ErrRange.
 func Sub(a, b Decimal) (Decimal, error) {
-	diff := a - b
-	if (diff < a) != (b > 0) && b != 0 {
-		return 0, fmt.Errorf("%s - %s: %w", a, b, ErrRange)
+	if diff := a - b; a.InRange() && b.InRange() && diff.InRange() && (diff <= a) == (b >= 0) {
+		return diff, nil
 	}
-	return diff, nil
+	return 0, fmt.Errorf("%s - %s: %w", a, b, ErrRange)
 }
 
 // Abs returns the number without its sign.
@@ -138,42 +167,46 @@ func (d Decimal) Abs() Decimal {
 // Use it for rates and quantities; amounts that a till printed are never
 // recomputed with it.
 func Mul(a, b Decimal) (Decimal, error) {
-	return quotient(new(big.Int).Mul(big.NewInt(int64(a)), big.NewInt(int64(b))), big.NewInt(int64(One)))
+	d, err := muldiv(int64(a), int64(b), int64(One))
+	if err != nil {
+		return 0, fmt.Errorf("%s × %s: %w", a, b, err)
+	}
+	return d, nil
 }
 
 // Div returns a ÷ b rounded half away from zero to six places. A zero divisor
 // and a result that does not fit are errors.
 func Div(a, b Decimal) (Decimal, error) {
-	if b == 0 {
-		return 0, fmt.Errorf("%s ÷ 0: %w", a, ErrRange)
+	d, err := muldiv(int64(a), int64(One), int64(b))
+	if err != nil {
+		return 0, fmt.Errorf("%s ÷ %s: %w", a, b, err)
 	}
-	return quotient(new(big.Int).Mul(big.NewInt(int64(a)), big.NewInt(int64(One))), big.NewInt(int64(b)))
+	return d, nil
 }
 
 // MulDiv returns a × b ÷ c with one rounding, half away from zero: the share b
 // of c in a, as when tax is taken out of a gross price.
 func MulDiv(a, b, c Decimal) (Decimal, error) {
-	if c == 0 {
-		return 0, fmt.Errorf("%s × %s ÷ 0: %w", a, b, ErrRange)
+	d, err := muldiv(int64(a), int64(b), int64(c))
+	if err != nil {
+		return 0, fmt.Errorf("%s × %s ÷ %s: %w", a, b, c, err)
 	}
-	return quotient(new(big.Int).Mul(big.NewInt(int64(a)), big.NewInt(int64(b))), big.NewInt(int64(c)))
+	return d, nil
 }
 
-// RoundTo rounds half away from zero to the given number of places (0 to 6).
+// RoundTo rounds half away from zero to the given number of places (0 to 6;
+// fewer count as 0, more as 6).
 func (d Decimal) RoundTo(places int) Decimal {
-	unit := Decimal(1)
-	for range Scale - places {
-		unit *= 10
-	}
+	unit := unitOf(places)
 	rest := d % unit
 	d -= rest
-	if rest.Abs()*2 >= unit {
-		if rest < 0 {
-			return d - unit
-		}
-		return d + unit
+	switch {
+	case rest.Abs()*2 < unit:
+		return d
+	case rest < 0:
+		return d - unit
 	}
-	return d
+	return d + unit
 }
 
 // Sum adds numbers and remembers the first that did not fit. The zero value is
@@ -193,86 +226,54 @@ func (s *Sum) Add(d Decimal) {
 // Value returns the sum, or ErrRange if it did not fit on the way.
 func (s *Sum) Value() (Decimal, error) { return s.total, s.err }
 
-// Split divides total over the weights by largest remainder at the given number
-// of places: the parts add up to total exactly, and no part is off its exact
-// share by one unit or more. Weights of zero get nothing; if all are zero, or
-// total has more places than asked for, it is an error. Ties go to the earlier
-// part, so that the same input always gives the same split.
-func Split(total Decimal, weights []Decimal, places int) ([]Decimal, error) {
-	unit := Decimal(1)
-	for range Scale - places {
-		unit *= 10
+// unitOf returns one unit of the given number of places: 0.01 at 2.
+func unitOf(places int) Decimal {
+	unit := One
+	for range min(places, Scale) {
+		unit /= 10
 	}
-	if total%unit != 0 {
-		return nil, fmt.Errorf("split %s at %d places: the total has more", total, places)
-	}
-	whole := new(big.Int)
-	for _, w := range weights {
-		if w < 0 {
-			return nil, fmt.Errorf("split %s: weight %s is negative", total, w)
-		}
-		whole.Add(whole, big.NewInt(int64(w)))
-	}
-	if whole.Sign() == 0 {
-		return nil, fmt.Errorf("split %s: no part has a weight", total)
-	}
-	parts := make([]Decimal, len(weights))
-	rests := make([]*big.Int, len(weights))
-	units := big.NewInt(int64(total.Abs() / unit))
-	left := int64(total.Abs() / unit)
-	for i, w := range weights {
-		n, rest := new(big.Int).QuoRem(new(big.Int).Mul(units, big.NewInt(int64(w))), whole, new(big.Int))
-		parts[i], rests[i] = Decimal(n.Int64())*unit, rest
-		left -= n.Int64()
-	}
-	for ; left > 0; left-- {
-		best := -1
-		for i := range rests {
-			if rests[i].Sign() > 0 && (best < 0 || rests[i].Cmp(rests[best]) > 0) {
-				best = i
-			}
-		}
-		parts[best] += unit
-		rests[best] = new(big.Int)
-	}
-	if total < 0 {
-		for i := range parts {
-			parts[i] = -parts[i]
-		}
-	}
-	return parts, nil
+	return unit
 }
 
-func quotient(n, d *big.Int) (Decimal, error) {
-	half := new(big.Int).Quo(new(big.Int).Abs(d), big.NewInt(2))
-	if odd := new(big.Int).Abs(d).Bit(0); odd == 1 {
-		half.Add(half, big.NewInt(1))
+// muldiv returns a × b ÷ c over the full 128-bit product, rounded half away
+// from zero. It works on bare integers: the caller sees to their scale.
+func muldiv(a, b, c int64) (Decimal, error) {
+	if c == 0 {
+		return 0, fmt.Errorf("division by zero: %w", ErrRange)
 	}
-	q, r := new(big.Int).QuoRem(n, d, new(big.Int))
-	if r.CmpAbs(half) >= 0 && r.Sign() != 0 {
-		if n.Sign()*d.Sign() < 0 {
-			q.Sub(q, big.NewInt(1))
-		} else {
-			q.Add(q, big.NewInt(1))
-		}
-	}
-	if !q.IsInt64() {
+	divisor := magnitude(c)
+	high, low := bits.Mul64(magnitude(a), magnitude(b))
+	if high >= divisor {
 		return 0, ErrRange
 	}
-	return Decimal(q.Int64()), nil
+	n, rest := bits.Div64(high, low, divisor)
+	if n > uint64(Max) {
+		return 0, ErrRange
+	}
+	if rest >= divisor-rest {
+		n++
+	}
+	d := Decimal(n)
+	if (a < 0) != (b < 0) != (c < 0) {
+		d = -d
+	}
+	if !d.InRange() {
+		return 0, ErrRange
+	}
+	return d, nil
 }
 
-func mul(a, b int64) (Decimal, error) {
-	p := new(big.Int).Mul(big.NewInt(a), big.NewInt(b))
-	if !p.IsInt64() {
-		return 0, ErrRange
+// magnitude returns n without its sign, right for the least int64 too.
+func magnitude(n int64) uint64 {
+	if n < 0 {
+		return -uint64(n)
 	}
-	return Decimal(p.Int64()), nil
+	return uint64(n)
 }
 
 func clip(s string) string {
 	if len(s) > 40 {
-		return s[:40] + "…"
+		return strings.ToValidUTF8(s[:40], "") + "…"
 	}
 	return s
 }
