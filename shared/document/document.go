@@ -270,7 +270,7 @@ type Movement struct {
 type Count struct {
 	Stage         string         `json:"stage"` // OPEN, SPOT, CLOSE
 	Blind         bool           `json:"blind,omitzero"`
-	ByTender      []TenderAmount `json:"by_tender"`
+	ByTender      []TenderAmount `json:"by_tender,omitzero"`
 	Denominations []Denomination `json:"denominations,omitzero"`
 	Left          *money.Decimal `json:"left,omitzero"`
 	Removed       *money.Decimal `json:"removed,omitzero"`
@@ -296,7 +296,7 @@ type TenderBatch struct {
 	Terminal string        `json:"terminal,omitzero"`
 	Acquirer string        `json:"acquirer,omitzero"`
 	Number   string        `json:"number,omitzero"`
-	ByBrand  []BatchAmount `json:"by_brand"`
+	ByBrand  []BatchAmount `json:"by_brand,omitzero"`
 }
 
 // BatchAmount is one brand's part of a terminal batch.
