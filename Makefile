@@ -1,0 +1,100 @@
+# Tillbook: build, check and test. `make` alone lists what there is.
+#
+# Everything made here lands in bin/, .cache/ or dist/, all ignored by git.
+# Developer tools are pinned in the tools module, which is outside the
+# workspace so that their dependencies never meet the product's.
+
+MODULE  := tillbook.example/tillbook
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X $(MODULE)/shared/buildinfo.Version=$(VERSION)
+
+# What the commands below take: make test ALL=1 PKG=./shared/..., make fuzz FUZZTIME=5m
+ALL      ?=
+INSTALL  ?= yes
+PKG      ?=
+ONCE     ?=
+FUZZTIME ?= 30s
+BENCH    ?= .
+SOAKTIME ?= 30m
+
+TOOLS     := $(CURDIR)/.cache/tools
+TOOLSTAMP := $(TOOLS)/built
+PROTOS    := document.proto wire.proto
+
+# $(call protos,DIR): write the Go of the .proto files into DIR.
+protos = PATH="$(TOOLS):$$PATH" protoc -I proto -out $(1) -opt module=$(MODULE)/proto \
+	-plugin protoc-gen-go -plugin protoc-gen-go-grpc $(PROTOS)
+
+.DEFAULT_GOAL := help
+.PHONY: help build generate check check-format check-vet check-windows check-static check-generated check-tidy check-rules \
+	test race fuzz bench soak demo clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build both programs into bin/, static and stripped
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./agent/cmd/... ./collector/cmd/...
+
+generate: $(TOOLSTAMP) ## write the Go of the wire contract from proto/*.proto
+	$(call protos,proto)
+
+check: check-format check-vet check-windows check-static check-generated check-tidy check-rules ## all that must hold before a commit, tests apart
+
+check-format: ## no Go file that gofmt would change
+	@files=$$(find . \( -path ./.cache -o -path ./.git \) -prune -o -name '*.go' -exec gofmt -l {} +); \
+	if [ -n "$$files" ]; then echo "gofmt would change these files; run gofmt -w on them:"; echo "$$files"; exit 1; fi
+
+check-vet: ## go vet, in the workspace and for each module on its own
+	go vet -tags soak ./... ./proto/...
+	GOWORK=off go vet ./...
+	GOWORK=off go -C proto vet ./...
+	GOWORK=off go -C tools vet ./...
+
+check-windows: ## go vet of what runs in a store, as Windows compiles it
+	GOOS=windows go vet ./agent/... ./shared/...
+
+check-static: $(TOOLSTAMP) ## staticcheck
+	$(TOOLS)/staticcheck ./...
+
+check-generated: $(TOOLSTAMP) ## the committed wire Go is what its .proto files give
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call protos,"$$fresh") && \
+	diff -r "$$fresh/tillbookv1" proto/tillbookv1 || { echo "proto/tillbookv1 is not what the .proto files give; run make generate"; exit 1; }
+
+check-tidy: ## go.mod and go.sum of each module list what is used, no more
+	GOWORK=off go mod tidy -diff
+	GOWORK=off go -C proto mod tidy -diff
+	GOWORK=off go -C tools mod tidy -diff
+
+check-rules: ## who may import whom, and the other rules of the house
+	go test ./internal/archtest
+
+test: ## every test whose tools are there (installs light ones); ALL=1: heavy ones too; PKG=./shared/...: only those
+	@go run ./internal/testrun $(if $(ALL),-all) $(if $(filter no,$(INSTALL)),-install=false) $(PKG)
+
+race: ## the tests under the race detector; PKG= narrows
+	go test -race -p 2 -timeout 20m $(or $(PKG),./...)
+
+fuzz: ## each fuzz target for FUZZTIME (30s); PKG= narrows
+	@list=$$(go test -list '^Fuzz' $(or $(PKG),./...)) || { echo "$$list"; exit 1; }; \
+	echo "$$list" | awk '/^Fuzz/ {t[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, t[i]; n = 0}' | \
+	while read -r package target; do \
+		echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" || exit 1; \
+	done
+
+bench: ## benchmarks; BENCH=name and PKG= narrow
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m $(or $(PKG),./...)
+
+soak: ## the long tests (build tag soak), for SOAKTIME (30m)
+	TILLBOOK_SOAK=$(SOAKTIME) go test -count=1 -tags soak -run '^TestSoak' -timeout 24h $(or $(PKG),./...)
+
+demo: build ## the main job from nothing: a day of till files, read, closed, proven, posted; ONCE=1: and leave
+	go run ./demo $(if $(ONCE),-once)
+
+clean: ## remove all that was built
+	rm -rf bin .cache dist
+
+$(TOOLSTAMP): tools/go.mod tools/go.sum $(wildcard tools/protoc/*.go)
+	@mkdir -p $(TOOLS)
+	GOWORK=off go build -C tools -o $(TOOLS)/ tool ./protoc
+	@touch $@

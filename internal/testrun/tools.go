@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// installLimit bounds one call of the package manager.
+const installLimit = 15 * time.Minute
+
+// tool is a program of another project that some tests run.
+type tool struct {
+	name  string // of the program, as it is found in PATH
+	pkg   string // Debian package that brings it
+	why   string // what tests do with it
+	heavy bool   // large or slow to install: only with -all
+}
+
+// testTools are all outside programs that tests use. Light means a few
+// megabytes and a few seconds; what is larger (a database or accounting server,
+// a browser, an emulator) is heavy and is installed only when everything is to
+// be tested. A tool listed here may be missing: its tests then skip with the
+// reason "tool missing: NAME".
+var testTools = []tool{
+	{name: "hledger", pkg: "hledger", why: "an independent book-keeper reads the journals that the text target writes"},
+	{name: "bean-check", pkg: "beancount", why: "a second one, with its own idea of what balances"},
+}
+
+// system is what installing needs of the machine.
+type system struct {
+	look func(program string) (path string, err error)
+	run  func(ctx context.Context, program string, arguments ...string) error
+	root bool
+	out  io.Writer
+}
+
+// prepare says which tools are there and installs those that are not, heavy
+// ones only when all is set. What cannot be installed is said, and left to the
+// tests that need it.
+func (s system) prepare(ctx context.Context, tools []tool, all, install bool) {
+	fmt.Fprintln(s.out, "Tools for tests:")
+	var wanted []tool
+	for _, t := range tools {
+		path, err := s.look(t.name)
+		switch {
+		case err == nil:
+			fmt.Fprintf(s.out, "  %-12s %s\n", t.name, path)
+		case t.heavy && !all:
+			fmt.Fprintf(s.out, "  %-12s missing, large (Debian package %s, with ALL=1): %s\n", t.name, t.pkg, t.why)
+		default:
+			fmt.Fprintf(s.out, "  %-12s missing (Debian package %s): %s\n", t.name, t.pkg, t.why)
+			wanted = append(wanted, t)
+		}
+	}
+	if len(wanted) == 0 || !install {
+		return
+	}
+	if err := s.install(ctx, wanted); err != nil {
+		fmt.Fprintf(s.out, "  not installed: %v; tests that need them are skipped\n", err)
+	}
+	for _, t := range wanted {
+		if path, err := s.look(t.name); err == nil {
+			fmt.Fprintf(s.out, "  %-12s %s, installed just now\n", t.name, path)
+		} else {
+			fmt.Fprintf(s.out, "  %-12s still missing\n", t.name)
+		}
+	}
+}
+
+// install has the system's package manager install the packages of the tools.
+func (s system) install(ctx context.Context, tools []tool) error {
+	var packages []string
+	for _, t := range tools {
+		packages = append(packages, t.pkg)
+	}
+	names := strings.Join(packages, " ")
+	if _, err := s.look("apt-get"); err != nil {
+		return fmt.Errorf("there is no apt-get here; install %s by hand", names)
+	}
+	var as []string
+	if !s.root {
+		if _, err := s.look("sudo"); err != nil {
+			return fmt.Errorf("installing needs root and there is no sudo; as root: apt-get install %s", names)
+		}
+		as = []string{"sudo", "-n"} // never wait for a password: nobody may be there to type it
+	}
+	fmt.Fprintf(s.out, "  installing %s with apt-get (make test INSTALL=no does without)\n", names)
+
+	ctx, cancel := context.WithTimeout(ctx, installLimit)
+	defer cancel()
+	get := append(as, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300")
+	update := append(get[:len(get):len(get)], "update")
+	if err := s.run(ctx, update[0], update[1:]...); err != nil {
+		// The lists that are there may still do.
+		fmt.Fprintf(s.out, "  the package lists could not be brought up to date (%v), trying with those at hand\n", err)
+	}
+	add := append(append(get[:len(get):len(get)], "install", "-y", "--no-install-recommends"), packages...)
+	if err := s.run(ctx, add[0], add[1:]...); err != nil {
+		return fmt.Errorf("install %s: %w", names, err)
+	}
+	return nil
+}
+
+// runCommand runs a program without input; what it prints goes to standard
+// error, and only when it fails.
+func runCommand(ctx context.Context, program string, arguments ...string) error {
+	output, err := exec.CommandContext(ctx, program, arguments...).CombinedOutput()
+	if err != nil {
+		os.Stderr.Write(output)
+		return fmt.Errorf("run %s %s: %w", program, strings.Join(arguments, " "), err)
+	}
+	return nil
+}
