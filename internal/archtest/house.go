@@ -48,10 +48,17 @@ func comments(t *tree) []problem {
 	return problems
 }
 
-// sentences is 0, 1 or 2 for none, one or more.
+// sentences is 0, 1 or 2 for none, one or more. Indented lines are examples, not
+// prose.
 func sentences(comment string) int {
-	all := strings.Join(strings.Fields(comment), " ")
-	first := new(doc.Package).Synopsis(comment)
+	var prose []string
+	for line := range strings.Lines(comment) {
+		if !strings.HasPrefix(line, "\t") && !strings.HasPrefix(line, " ") {
+			prose = append(prose, strings.Fields(line)...)
+		}
+	}
+	all := strings.Join(prose, " ")
+	first := new(doc.Package).Synopsis(all)
 	switch rest := strings.TrimSpace(strings.TrimPrefix(all, first)); {
 	case first == "":
 		return 0

@@ -128,7 +128,7 @@ var examples = map[string][]example{
 		}, []string{"more than one package comment: a.go, b_test.go"}},
 		{"two", map[string]string{"a/a.go": commented, "a/b.go": commented}, []string{"more than one package comment: a.go, b.go"}},
 		{"one sentence", map[string]string{"a/a.go": "// Package a is an example of version 1.5 of it\n// over two lines.\npackage a\n"}, []string{"a/a.go:1: the package comment has one sentence"}},
-		{"one sentence and a code block", map[string]string{"a/a.go": "// Command a does a thing, as follows.\n//\n//\ta -x FILE\npackage main\n"}, []string{"one sentence"}},
+		{"one sentence and a code block", map[string]string{"a/a.go": "// Command a does a thing, as follows.\n//\n//\ta -x FILE.txt [FILE.txt ...] and more\npackage main\n"}, []string{"one sentence"}},
 		{"a comment that stands apart", map[string]string{"a/a.go": "// Package a is an example. It does nothing.\n\npackage a\n"}, []string{"no package comment"}},
 		{"what is allowed", map[string]string{
 			"a/a.go":         commented,

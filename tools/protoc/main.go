@@ -1,6 +1,6 @@
 // Command protoc compiles the project's .proto files without an installed
 // compiler: it parses them and hands them to the Go plugins named on the
-// command line.
+// command line. It knows only what `make generate` needs of protoc.
 //
 //	protoc -I DIR -out DIR -plugin protoc-gen-go -plugin protoc-gen-go-grpc FILE.proto...
 package main
