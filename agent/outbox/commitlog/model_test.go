@@ -247,9 +247,6 @@ func play(seed uint64, lies, faults bool) error {
 		}
 		r.log = log
 		if err := r.check(); err != nil {
-			if dbg {
-				dump(r)
-			}
 			return fmt.Errorf("life %d: %w\nfiles %v", life, err, r.disk.Names(filepath.Join("log", "")))
 		}
 	}
