@@ -72,6 +72,11 @@ var examples = map[string][]example{
 		{"the clock", map[string]string{
 			"collector/books/a.go": "package books\nimport \"time\"\nvar x = time.Now()\nvar y = time.Since(x)\nvar z = time.Local\n",
 		}, []string{"a.go:3: a pure room has no clock", "time.Since", "time.Local"}},
+		{"a file that comes after a test and another room", map[string]string{
+			"collector/books/a_test.go": "package books\n",
+			"collector/day/a.go":        "package day\n",
+			"shared/money/a.go":         "package money\nimport \"os\"\n",
+		}, []string{"shared/money/a.go:2"}},
 		{"the clock under another name", map[string]string{
 			"shared/bizday/a.go": "package bizday\nimport clock \"time\"\nvar x = clock.After(1)\n",
 		}, []string{"time.After"}},

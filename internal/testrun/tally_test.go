@@ -94,6 +94,14 @@ func TestWhatEndsARun(t *testing.T) {
 			last: "1 passed, 1 failed, 0 skipped", says: []string{"Failed: 1\n  p TestB/two\n"},
 		},
 		{
+			name: "whether they pass or fail", events: `{"Action":"run","Package":"p","Test":"TestB"}
+{"Action":"run","Package":"p","Test":"TestB/one"}
+{"Action":"pass","Package":"p","Test":"TestB/one"}
+{"Action":"pass","Package":"p","Test":"TestB"}
+{"Action":"pass","Package":"p"}`,
+			last: "1 passed, 0 failed, 0 skipped", good: true, says: []string{"1 tests"},
+		},
+		{
 			name: "a parent that fails by itself counts", events: `{"Action":"run","Package":"p","Test":"TestB"}
 {"Action":"run","Package":"p","Test":"TestB/one"}
 {"Action":"pass","Package":"p","Test":"TestB/one"}
