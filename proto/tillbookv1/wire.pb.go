@@ -380,21 +380,28 @@ func (x *Epoch) GetBase() uint64 {
 	return 0
 }
 
+// Hello opens a session, and follows each NewEpoch on the same stream. A digest
+// that the agent does not have (its record is no longer kept) is left out.
 type Hello struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Protocol      uint32                 `protobuf:"varint,1,opt,name=protocol,proto3" json:"protocol,omitempty"` // version of this envelope
-	Agent         string                 `protobuf:"bytes,2,opt,name=agent,proto3" json:"agent,omitempty"`
-	Version       string                 `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"` // of the agent
-	Capabilities  []string               `protobuf:"bytes,4,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
-	Epoch         *Epoch                 `protobuf:"bytes,5,opt,name=epoch,proto3" json:"epoch,omitempty"`             // absent before the first
-	Incarnation   []byte                 `protobuf:"bytes,6,opt,name=incarnation,proto3" json:"incarnation,omitempty"` // the collector's, as last seen
-	Next          uint64                 `protobuf:"varint,7,opt,name=next,proto3" json:"next,omitempty"`              // next wire number to be assigned
-	Stored        uint64                 `protobuf:"varint,8,opt,name=stored,proto3" json:"stored,omitempty"`          // highest wire number acknowledged as stored
-	Digest        []byte                 `protobuf:"bytes,9,opt,name=digest,proto3" json:"digest,omitempty"`           // chained digest at stored
-	Safe          uint64                 `protobuf:"varint,10,opt,name=safe,proto3" json:"safe,omitempty"`
-	First         uint64                 `protobuf:"varint,11,opt,name=first,proto3" json:"first,omitempty"`                    // lowest wire number still kept
-	ClockUs       int64                  `protobuf:"varint,12,opt,name=clock_us,json=clockUs,proto3" json:"clock_us,omitempty"` // agent's clock, UTC
-	Boot          []byte                 `protobuf:"bytes,13,opt,name=boot,proto3" json:"boot,omitempty"`                       // random per start
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Protocol     uint32                 `protobuf:"varint,1,opt,name=protocol,proto3" json:"protocol,omitempty"` // version of this envelope
+	Agent        string                 `protobuf:"bytes,2,opt,name=agent,proto3" json:"agent,omitempty"`
+	Version      string                 `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"` // of the agent
+	Capabilities []string               `protobuf:"bytes,4,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
+	Epoch        *Epoch                 `protobuf:"bytes,5,opt,name=epoch,proto3" json:"epoch,omitempty"`             // absent before the first
+	Incarnation  []byte                 `protobuf:"bytes,6,opt,name=incarnation,proto3" json:"incarnation,omitempty"` // the collector's, as last seen
+	Next         uint64                 `protobuf:"varint,7,opt,name=next,proto3" json:"next,omitempty"`              // next wire number to be assigned
+	Stored       uint64                 `protobuf:"varint,8,opt,name=stored,proto3" json:"stored,omitempty"`          // highest wire number acknowledged as stored
+	Digest       []byte                 `protobuf:"bytes,9,opt,name=digest,proto3" json:"digest,omitempty"`           // chained digest at stored
+	Safe         uint64                 `protobuf:"varint,10,opt,name=safe,proto3" json:"safe,omitempty"`
+	First        uint64                 `protobuf:"varint,11,opt,name=first,proto3" json:"first,omitempty"`                    // lowest wire number still kept
+	ClockUs      int64                  `protobuf:"varint,12,opt,name=clock_us,json=clockUs,proto3" json:"clock_us,omitempty"` // agent's clock, UTC
+	Boot         []byte                 `protobuf:"bytes,13,opt,name=boot,proto3" json:"boot,omitempty"`                       // random per start
+	// Where the collector said that it had stored up to seen, with a digest that
+	// is not the agent's: the agent's own digest at seen. The collector compares
+	// it with its own again and, if they differ, issues a new epoch.
+	Seen          uint64 `protobuf:"varint,14,opt,name=seen,proto3" json:"seen,omitempty"`
+	SeenDigest    []byte `protobuf:"bytes,15,opt,name=seen_digest,json=seenDigest,proto3" json:"seen_digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -520,6 +527,22 @@ func (x *Hello) GetBoot() []byte {
 	return nil
 }
 
+func (x *Hello) GetSeen() uint64 {
+	if x != nil {
+		return x.Seen
+	}
+	return 0
+}
+
+func (x *Hello) GetSeenDigest() []byte {
+	if x != nil {
+		return x.SeenDigest
+	}
+	return nil
+}
+
+// Welcome answers Hello. The digest is left out where nothing is stored in the
+// epoch yet: the chain then begins wherever the epoch's first batch says.
 type Welcome struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Protocol      uint32                 `protobuf:"varint,1,opt,name=protocol,proto3" json:"protocol,omitempty"`
@@ -1083,7 +1106,7 @@ func (x *Heartbeat) GetNext() uint64 {
 	return 0
 }
 
-// Gap declares wire numbers that are lost for ever.
+// Gap declares wire numbers that are lost for ever. It is answered by an Ack.
 type Gap struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Epoch         []byte                 `protobuf:"bytes,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
@@ -1160,6 +1183,9 @@ func (x *Gap) GetDigestAfter() []byte {
 	return nil
 }
 
+// Ack answers one Batch or Gap, in their order, after it was committed. An agent
+// takes it only if incarnation and epoch are those of its session and the digest
+// is its own at stored.
 type Ack struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Incarnation   []byte                 `protobuf:"bytes,1,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
@@ -1709,7 +1735,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x05Epoch\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x14\n" +
 	"\x05order\x18\x02 \x01(\x04R\x05order\x12\x12\n" +
-	"\x04base\x18\x03 \x01(\x04R\x04base\"\xe0\x02\n" +
+	"\x04base\x18\x03 \x01(\x04R\x04base\"\x95\x03\n" +
 	"\x05Hello\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x14\n" +
 	"\x05agent\x18\x02 \x01(\tR\x05agent\x12\x18\n" +
@@ -1724,7 +1750,10 @@ const file_wire_proto_rawDesc = "" +
 	" \x01(\x04R\x04safe\x12\x14\n" +
 	"\x05first\x18\v \x01(\x04R\x05first\x12\x19\n" +
 	"\bclock_us\x18\f \x01(\x03R\aclockUs\x12\x12\n" +
-	"\x04boot\x18\r \x01(\fR\x04boot\"\xc4\x02\n" +
+	"\x04boot\x18\r \x01(\fR\x04boot\x12\x12\n" +
+	"\x04seen\x18\x0e \x01(\x04R\x04seen\x12\x1f\n" +
+	"\vseen_digest\x18\x0f \x01(\fR\n" +
+	"seenDigest\"\xc4\x02\n" +
 	"\aWelcome\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12 \n" +
