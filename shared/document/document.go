@@ -75,6 +75,9 @@ const (
 	SpaceFile Space = "FILE"
 )
 
+// Spaces lists every number space.
+var Spaces = []Space{SpaceReceipt, SpaceEvent, SpaceZ, SpacePush, SpaceFile}
+
 // Source says how a document was captured. It lies outside the hash.
 type Source struct {
 	Adapter    string    `json:"adapter,omitzero"` // filedrop, httppush, ...

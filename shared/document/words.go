@@ -71,7 +71,8 @@ const (
 // States lists every state.
 var States = []State{Open, Suspended, Completed, Voided}
 
-// PriceBasis says whether line amounts contain their tax.
+// PriceBasis says whether line amounts contain their tax. Where a document does
+// not state it they are taken to.
 type PriceBasis string
 
 const (
@@ -79,12 +80,18 @@ const (
 	TaxExcluded PriceBasis = "TAX_EXCLUDED"
 )
 
+// PriceBases lists both.
+var PriceBases = []PriceBasis{TaxIncluded, TaxExcluded}
+
 // Where a time's zone came from.
 const (
 	ZoneFromData   = "DATA"
 	ZoneFromConfig = "CONFIG"
 	ZoneFromGuess  = "GUESS"
 )
+
+// ZoneOrigins lists where a time's zone may come from.
+var ZoneOrigins = []string{ZoneFromData, ZoneFromConfig, ZoneFromGuess}
 
 // Relation is how a document stands to the one it links to.
 type Relation string
@@ -160,6 +167,20 @@ var AdjustmentKinds = []AdjustmentKind{Discount, SurchargeAdjust, Comp, Coupon, 
 const (
 	LevelLine     = "LINE"
 	LevelDocument = "DOCUMENT"
+)
+
+// Levels lists both.
+var Levels = []string{LevelLine, LevelDocument}
+
+// Words of the fields that are plain strings, as their comments list them.
+var (
+	TaxSchemes      = []string{"VAT", "SALES", "EXCISE", "MARGIN", "NONE"}
+	LiableParties   = []string{"MERCHANT", "FACILITATOR"}
+	Consumptions    = []string{"EAT_IN", "TAKE_AWAY", "NA"}
+	VoucherPurposes = []string{"SINGLE", "MULTI"}
+	VoucherFundings = []string{"PAID", "PROMOTIONAL"}
+	AgencyParts     = []string{"SALE", "PRIZE", "COMMISSION"}
+	CountStages     = []string{"OPEN", "SPOT", "CLOSE"}
 )
 
 // TenderKind is how a receipt was paid.
