@@ -1,0 +1,161 @@
+package books_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"tillbook.example/tillbook/collector/books"
+	"tillbook.example/tillbook/shared/document"
+)
+
+var update = flag.Bool("update", false, "write docs/accounting.md from the scenarios")
+
+// page is the documentation that is made of the scenarios.
+var page = filepath.Join("..", "..", "docs", "accounting.md")
+
+// scenario is one worked entry: what the tills stated, and the journal.
+type scenario struct {
+	name      string // stable, of the test
+	title     string
+	facts     string // what happened, for the reader
+	mapping   func(*books.Mapping)
+	choice    string // what of the mapping matters, for the reader
+	documents []*document.Document
+	originals []*document.Document
+	overShort []books.DrawerDifference
+	journal   string
+	questions []string // codes of the problems, where the day waits
+}
+
+func (s scenario) build(t testing.TB) (books.Entry, []books.Problem) {
+	t.Helper()
+	in := day(ukMapping(t, s.mapping), s.documents...)
+	in.OverShort = s.overShort
+	in.Originals = map[string]*document.Document{}
+	for _, d := range s.originals {
+		in.Originals[d.Key.String()] = d
+	}
+	return books.Build(in)
+}
+
+func TestScenarios(t *testing.T) {
+	t.Parallel()
+	for _, chapter := range chapters() {
+		for _, s := range chapter.scenarios {
+			t.Run(s.name, func(t *testing.T) {
+				t.Parallel()
+				entry, problems := s.build(t)
+				wantJournal(t, entry, s.journal)
+				var codes []string
+				for _, p := range problems {
+					codes = append(codes, p.Code)
+				}
+				if got, want := strings.Join(codes, " "), strings.Join(s.questions, " "); got != want {
+					t.Errorf("problems are %q, want %q: %+v", got, want, problems)
+				}
+			})
+		}
+	}
+}
+
+func TestScenarioNamesAreUnique(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, chapter := range chapters() {
+		for _, s := range chapter.scenarios {
+			if seen[s.name] {
+				t.Errorf("two scenarios are called %s", s.name)
+			}
+			seen[s.name] = true
+		}
+	}
+}
+
+func TestThePageIsMadeOfTheScenarios(t *testing.T) {
+	want := accountingPage(t)
+	if *update {
+		if err := os.WriteFile(page, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("%s differs from the scenarios; run: go test ./collector/books -update", page)
+	}
+}
+
+func accountingPage(t testing.TB) string {
+	t.Helper()
+	var out strings.Builder
+	out.WriteString(pageHead)
+	mapping, err := os.ReadFile(filepath.Join("testdata", "uk.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, chapter := range chapters() {
+		fmt.Fprintf(&out, "\n## %s\n", chapter.title)
+		for _, s := range chapter.scenarios {
+			entry, problems := s.build(t)
+			fmt.Fprintf(&out, "\n### %s\n\n%s\n", s.title, s.facts)
+			if s.choice != "" {
+				fmt.Fprintf(&out, "\nMapping: %s\n", s.choice)
+			}
+			if len(entry.Lines) == 0 {
+				out.WriteString("\nNothing is booked.\n")
+			} else {
+				out.WriteString("\n```\n" + align(s.journal) + "```\n")
+			}
+			for _, p := range problems {
+				fmt.Fprintf(&out, "\nThe day waits: %s\n", p.Text)
+			}
+		}
+	}
+	out.WriteString("\n## The mapping of these examples\n\n```yaml\n" + string(mapping) + "```\n")
+	return out.String()
+}
+
+// align writes a journal with its amounts under each other.
+func align(text string) string {
+	var out strings.Builder
+	for row := range strings.Lines(strings.TrimSpace(text)) {
+		fields := strings.Fields(row)
+		if len(fields) == 0 {
+			out.WriteString("\n")
+			continue
+		}
+		last := len(fields) - 1
+		fmt.Fprintf(&out, "%s %-34s %10s\n", fields[0], strings.Join(fields[1:last], " "), fields[last])
+	}
+	return out.String()
+}
+
+const pageHead = `# How sales become book entries
+
+This page is written by the tests of collector/books: every journal below is what
+the program books for the facts above it, and a test fails when it is not. To
+change the page, change a scenario and run
+
+    go test ./collector/books -update
+
+A store-day becomes one entry. Its lines are grouped by account, sale or return,
+tax and dimensions; blocks below only set apart what belongs together. Sales and
+returns are never netted, nor is their tax. What the till printed is taken over:
+tax and rounding are not worked out again. Money that belongs to others is a
+liability. Where the mapping does not say where an amount belongs, nothing is
+guessed: the day waits with one question.
+
+Tax treatment differs between countries. What is shown is general practice with
+the example mapping at the end; the merchant's accountant decides.
+`
+
+type chapter struct {
+	title     string
+	scenarios []scenario
+}
