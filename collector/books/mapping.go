@@ -158,7 +158,7 @@ func (m Mapping) Validate() error {
 			wrong("%s: a control character", path)
 		}
 	}
-	checkTable(m.Accounts, "accounts", slices.DeleteFunc(AllRoles(), func(r Role) bool { return r == Suspense }), word, text)
+	checkTable(m.Accounts, "accounts", AllRoles(), word, text)
 	checkTable(m.Tenders, "tenders", append(slices.Clone(document.TenderKinds), anyCard), word, text)
 	checkTable(m.DiscountAccounts, "discount_accounts", document.AdjustmentKinds, word, text)
 	checkTable(m.Categories, "categories", nil, word, text)

@@ -138,11 +138,15 @@ func (r Role) what() string {
 	return string(r)
 }
 
-// AllRoles lists every role that a mapping may give an account to, in order.
+// AllRoles lists every role that a mapping's accounts may name, in order. Cash
+// movements have their accounts in reasons, and suspense is chosen by its own
+// field.
 func AllRoles() []Role {
-	all := make([]Role, len(roles))
+	all := make([]Role, 0, len(roles))
 	for i := range roles {
-		all[i] = roles[i].role
+		if r := roles[i].role; r != Movement && r != Suspense {
+			all = append(all, r)
+		}
 	}
 	return all
 }
