@@ -37,19 +37,53 @@ const (
 
 // Hold is why a day waits: one reason, one owner, one action.
 type Hold struct {
-	Reason string `json:"reason"` // agent_behind, z_missing, not_proven, mapping, conflict, needs_upgrade, rejected
+	Reason string `json:"reason"` // HoldNeedsUpgrade, ...
 	Owner  string `json:"owner"`  // merchant, accountant, installer, support, platform, nobody
 	Action string `json:"action"` // one sentence
 }
 
+// Reasons of a hold, the first of which is given: what makes the rest
+// meaningless comes before it. A document that nobody can read yet says nothing
+// about proofs, an agent that is behind may bring the missing Z, and a mapping
+// is asked for only when the day is complete.
+const (
+	HoldNeedsUpgrade = "needs_upgrade" // a document has words that this collector does not know
+	HoldConflict     = "conflict"      // two agents state different contents of one key
+	HoldTime         = "time"          // a document's time cannot be read, so its day is a guess
+	HoldRejected     = "rejected"      // records that could not be read may belong to the day; until the deadline
+	HoldAgentBehind  = "agent_behind"  // an agent has not sent everything up to the end of the day; until the deadline
+	HoldZMissing     = "z_missing"     // a terminal that traded has not closed, or its receipts are not all here; until the deadline
+	HoldMapping      = "mapping"       // the mapping has no answer to a question
+	HoldNotProven    = "not_proven"    // the day does not add up; until the deadline where the merchant posts unproven days
+)
+
+// Owners of a hold: who can end it.
+const (
+	OwnerMerchant   = "merchant"
+	OwnerAccountant = "accountant"
+	OwnerInstaller  = "installer"
+	OwnerSupport    = "support"
+	OwnerPlatform   = "platform"
+)
+
+// Reasons of an entry.
+const (
+	ReasonClose    = "close"    // the day was complete
+	ReasonDeadline = "deadline" // the day's deadline passed with gaps that are named
+	ReasonLate     = "late"     // a document came or changed after the day was closed
+	ReasonRecipe   = "recipe"   // the documents that changed were read again with a better recipe
+	ReasonMapping  = "mapping"  // the day was reopened for a changed mapping
+)
+
 // StoreDay is a store-day as it is kept.
 type StoreDay struct {
 	Ref
-	Version  int64 // rises with each document that changes the day
-	State    string
-	Hold     *Hold
-	Entry    int64 // version of the newest entry, 0 none
-	ClosedAt time.Time
+	Version   int64     // rises with each document that changes the day
+	ChangedAt time.Time // when it last rose
+	State     string
+	Hold      *Hold
+	Entry     int64 // version of the newest entry, 0 none
+	ClosedAt  time.Time
 }
 
 // Facts are all that a close looks at, read in one transaction.
@@ -88,7 +122,7 @@ type Entry struct {
 	Rules   int    // version of the books' rules
 	Body    []byte // canonical JSON of books.Entry
 	Proof   []byte // JSON of reconcile.Proof
-	Reason  string // why it was made: close, late, recipe, mapping, deadline
+	Reason  string // why it was made: ReasonClose, ...
 	At      time.Time
 }
 
