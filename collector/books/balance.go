@@ -120,8 +120,12 @@ func (r *Rounding) explains(gap money.Decimal, d *document.Document) bool {
 	return cash && paid%r.Step == 0 && !r.Beyond(gapSigned)
 }
 
-// withinUnit reports whether a gap is less than one minor unit and comes from
-// amounts that are finer than it.
-func withinUnit(gap money.Decimal, places int) bool {
+// SubUnit reports whether a gap is less than one minor unit of its currency: it
+// comes from amounts printed finer than that, and is a matter of rounding.
+func SubUnit(gap money.Decimal, currency string) bool {
+	places, err := money.Places(currency)
+	if err != nil {
+		places = 2
+	}
 	return gap.Abs() < unitOf(places)
 }

@@ -1,6 +1,8 @@
 package books
 
 import (
+	"cmp"
+
 	"tillbook.example/tillbook/shared/document"
 	"tillbook.example/tillbook/shared/money"
 )
@@ -21,7 +23,7 @@ func (b *builder) document(e Effect) {
 	if balance.Rounding != 0 {
 		b.addRole(CashRounding, "Cash rounding at the till.", -sign*balance.Rounding)
 	}
-	if balance.Gap == 0 || withinUnit(balance.Gap, b.places) {
+	if balance.Gap == 0 || SubUnit(balance.Gap, cmp.Or(e.Facts.Currency, b.currency)) {
 		return
 	}
 	const rule = "Lines and tenders of a receipt differ; not yet explained."
