@@ -211,11 +211,16 @@ func (t *tally) explain(e event, r *run) {
 	fmt.Fprint(t.out, indent(t.builds[e.FailedBuild]), indent(r.output.String()))
 }
 
+// indent sets off what a test printed, without the lines by which go test tells
+// whose turn it is.
 func indent(s string) string {
-	if s == "" {
-		return ""
+	var out strings.Builder
+	for line := range strings.Lines(s) {
+		if !strings.HasPrefix(line, "=== ") {
+			out.WriteString("    " + strings.TrimSuffix(line, "\n") + "\n")
+		}
 	}
-	return "    " + strings.ReplaceAll(strings.TrimSuffix(s, "\n"), "\n", "\n    ") + "\n"
+	return out.String()
 }
 
 // skip counts a test that skipped itself, as failed where it may not.

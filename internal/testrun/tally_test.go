@@ -160,8 +160,12 @@ func TestOutputOfPassedTestsIsNotShown(t *testing.T) {
 {"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:3: chatter\n"}
 {"Action":"pass","Package":"p","Test":"TestA"}
 {"Action":"run","Package":"p","Test":"TestB"}
+{"Action":"output","Package":"p","Test":"TestB","Output":"=== RUN   TestB\n"}
 {"Action":"fail","Package":"p","Test":"TestB"}
 {"Action":"fail","Package":"p"}`)
+	if strings.Contains(out, "===") {
+		t.Errorf("it is shown whose turn it was:\n%s", out)
+	}
 	if strings.Contains(out, "chatter") {
 		t.Errorf("what a passed test printed is shown:\n%s", out)
 	}
