@@ -41,7 +41,7 @@ type Log struct {
 	group  Group     // the one group under way
 
 	files    sync.RWMutex // readers hold it over an open segment file, Release to unlink
-	unlinked bool         // an unlink is not durable yet; under files
+	unlinked bool         // an unlink, of this process or the one before, may not be durable yet; under files
 
 	mu       sync.Mutex
 	segments []*segment
@@ -80,7 +80,7 @@ func Open(sys file.System, dir string, o Options) (*Log, error) {
 	if err := sys.MkdirAll(dir); err != nil {
 		return nil, fmt.Errorf("make %s: %w", dir, err)
 	}
-	l := &Log{sys: sys, dir: dir, o: o, state: map[string][]byte{}, next: 1}
+	l := &Log{sys: sys, dir: dir, o: o, state: map[string][]byte{}, next: 1, unlinked: true}
 	if err := l.recover(); err != nil {
 		return nil, err
 	}
@@ -185,30 +185,55 @@ func (l *Log) Stats() Stats {
 	return st
 }
 
-// Release unlinks every segment, oldest first, whose records all have numbers
-// of at most safe. The last segment stays. It needs no free space. After an
-// error it may be called again.
+// Ready reports whether the next segment is prepared.
+func (l *Log) Ready() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.readID != 0
+}
+
+// Release unlinks every segment whose records all have numbers of at most safe.
+// The last segment stays. It needs no free space. After an error it may be
+// called again.
 func (l *Log) Release(safe uint64) error {
-	released := false
-	for {
-		l.mu.Lock()
-		var oldest *segment
-		if len(l.segments) > 1 && l.segments[1].h.first-1 <= safe {
-			oldest = l.segments[0]
-		}
-		l.mu.Unlock()
-		if oldest == nil {
-			break
-		}
-		if err := l.unlink(oldest.h.id); err != nil {
-			return err
-		}
-		released = true
+	l.mu.Lock()
+	keep := 0
+	for keep+1 < len(l.segments) && l.segments[keep+1].h.first-1 <= safe {
+		keep++
 	}
-	if !released {
+	var oldest uint64
+	if keep > 0 {
+		oldest = l.segments[keep].h.id
+	}
+	l.mu.Unlock()
+	if oldest == 0 {
 		return nil
 	}
-	return l.sweep()
+	names, err := l.sys.List(l.dir)
+	if err != nil {
+		return fmt.Errorf("list %s: %w", l.dir, err)
+	}
+	var ids []uint64
+	for _, name := range names {
+		if id, ok := segmentID(name); ok && id < oldest {
+			ids = append(ids, id)
+		}
+	}
+	// Oldest first, those that never counted among them: what a power cut
+	// leaves of this looks like a release that went less far.
+	slices.Sort(ids)
+	for _, id := range ids {
+		if err := l.unlink(id); err != nil {
+			return err
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.segments[0].h.id < oldest { // files that somebody else removed
+		l.grown -= l.segments[0].size
+		l.segments = l.segments[1:]
+	}
+	return nil
 }
 
 // unlink removes a segment file and forgets the segment. Each unlink is durable
@@ -240,26 +265,6 @@ func (l *Log) unlink(id uint64) error {
 	return nil
 }
 
-// sweep removes segment files older than every one that counts: those that were
-// void or unreadable.
-func (l *Log) sweep() error {
-	l.mu.Lock()
-	oldest := l.segments[0].h.id
-	l.mu.Unlock()
-	names, err := l.sys.List(l.dir)
-	if err != nil {
-		return fmt.Errorf("list %s: %w", l.dir, err)
-	}
-	for _, name := range names {
-		if id, ok := segmentID(name); ok && id < oldest {
-			if err := l.unlink(id); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // Prepare makes the next segment ready, filled with zeros and synced, so that a
 // full disk shows here and not in the middle of a commit. It does nothing if
 // one is ready. Call it from another goroutine after a commit.
@@ -276,9 +281,9 @@ func (l *Log) Prepare() error {
 	l.lastID++
 	id := l.lastID
 	l.mu.Unlock()
-	f, err := makeSegment(l.sys, l.dir, id, l.o.SegmentBytes)
+	f, err := file.Zeros(l.sys, filepath.Join(l.dir, segmentName(id)), l.o.SegmentBytes)
 	if err != nil {
-		return err
+		return grow(err)
 	}
 	l.mu.Lock()
 	l.grown += l.o.SegmentBytes
@@ -286,34 +291,6 @@ func (l *Log) Prepare() error {
 	l.mu.Unlock()
 	l.ready = f
 	return nil
-}
-
-// makeSegment creates a file of zeros; it leaves nothing behind on an error.
-func makeSegment(sys file.System, dir string, id uint64, size int64) (file.File, error) {
-	name := filepath.Join(dir, segmentName(id))
-	f, err := sys.Create(name)
-	if err != nil {
-		return nil, grow(fmt.Errorf("create %s: %w", name, err))
-	}
-	err = fill(f, size)
-	if err == nil {
-		err = sys.SyncDir(dir)
-	}
-	if err != nil {
-		return nil, grow(errors.Join(fmt.Errorf("prepare %s: %w", name, err), f.Close(), sys.Remove(name)))
-	}
-	return f, nil
-}
-
-// fill writes real zeros: a sparse file would meet a full disk in a commit.
-func fill(f file.File, size int64) error {
-	zeros := make([]byte, min(size, 128<<10))
-	for off := int64(0); off < size; off += int64(len(zeros)) {
-		if _, err := f.WriteAt(zeros[:min(int64(len(zeros)), size-off)], off); err != nil {
-			return err
-		}
-	}
-	return f.Sync()
 }
 
 // grow marks an error of a full disk as ErrFull.

@@ -175,6 +175,7 @@ type walked struct {
 	snapshot bool // its first frame is there
 	state    map[string][]byte
 	next     uint64
+	records  uint64
 	digest   [32]byte
 	lastAt   int64 // where the last frame begins
 	end      int64
@@ -202,6 +203,7 @@ func (l *Log) walk(s *segment, f file.File) (walked, error) {
 		s.remember(mark{off: st.at, next: st.frame.first, digest: st.frame.before})
 		l.mu.Unlock()
 		seen.lastAt, seen.end = st.at, st.end
+		seen.records += uint64(len(st.frame.records))
 		if st.frame.kind == kindSnapshot {
 			seen.snapshot = true
 			clear(seen.state)
@@ -368,8 +370,13 @@ func (l *Log) adopt(id uint64) bool {
 		_, err := f.ReadAt(b, size-int64(len(b)))
 		clean = err == nil && blank(b)
 	}
-	// Its name and zeros may be in the cache only.
-	if !clean || f.Sync() != nil || l.sys.SyncDir(l.dir) != nil {
+	// Its name, zeros and length may be in the cache only, see settle. The last
+	// page carries the length.
+	if clean {
+		_, err = f.WriteAt(make([]byte, page), l.o.SegmentBytes-page)
+		clean = err == nil && f.Sync() == nil && l.sys.SyncDir(l.dir) == nil
+	}
+	if !clean {
 		f.Close()
 		return false
 	}

@@ -25,7 +25,10 @@ const windowBytes = 64 << 10
 // bytes returns n bytes at off, fewer at the end of the file. They are valid
 // until the next call.
 func (w *window) bytes(off int64, n int) ([]byte, error) {
-	n = int(min(int64(n), max(w.size-off, 0)))
+	if off >= w.size {
+		return nil, nil
+	}
+	n = int(min(int64(n), w.size-off))
 	if off >= w.off && off+int64(n) <= w.off+int64(len(w.buf)) {
 		return w.buf[off-w.off:][:n], nil
 	}

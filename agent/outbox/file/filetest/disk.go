@@ -67,12 +67,13 @@ type inode struct {
 	data    []byte // as seen now
 	synced  []byte
 	dirty   []write // since the last sync
-	doubted []write // in a sync that failed: on the disk or not, for ever
+	doubted []write // from the first sync that failed on, in order
 }
 
 type write struct {
-	off  int64
-	data []byte
+	off     int64
+	data    []byte
+	certain bool // a later sync succeeded; without it the write is on the disk or not, for ever
 }
 
 // New returns an empty disk whose accidents follow from seed.
@@ -143,7 +144,7 @@ func (d *Disk) afterCut(ino *inode) []byte {
 	for _, w := range slices.Concat(ino.doubted, ino.dirty) {
 		for at := int64(0); at < int64(len(w.data)); {
 			n := min(Sector-(w.off+at)%Sector, int64(len(w.data))-at)
-			if d.rng.IntN(2) == 0 {
+			if w.certain || d.rng.IntN(2) == 0 {
 				out = overwrite(out, w.off+at, w.data[at:at+n])
 			}
 			at += n
@@ -382,7 +383,7 @@ func (h *handle) WriteAt(b []byte, off int64) (int, error) {
 	}
 	if n > 0 {
 		h.ino.data = overwrite(h.ino.data, off, b[:n])
-		h.ino.dirty = append(h.ino.dirty, write{off, slices.Clone(b[:n])})
+		h.ino.dirty = append(h.ino.dirty, write{off: off, data: slices.Clone(b[:n])})
 	}
 	return n, failed
 }
@@ -396,7 +397,8 @@ func (h *handle) Sync() error {
 			h.ino.synced = slices.Clone(h.ino.data)
 		} else {
 			for _, w := range h.ino.dirty {
-				h.ino.synced = overwrite(h.ino.synced, w.off, w.data)
+				w.certain = true
+				h.ino.doubted = append(h.ino.doubted, w)
 			}
 		}
 		h.ino.dirty = nil

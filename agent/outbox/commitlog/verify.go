@@ -1,0 +1,80 @@
+package commitlog
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"tillbook.example/tillbook/agent/outbox/file"
+)
+
+// Report is what a log was found to hold.
+type Report struct {
+	Segments int      `json:"segments"`
+	Records  uint64   `json:"records"`
+	First    uint64   `json:"first"` // lowest number kept
+	Last     uint64   `json:"last"`  // 0: no record was ever written
+	Digest   [32]byte `json:"-"`     // chained, after Last
+	State    int      `json:"state"` // keys
+	Tail     int64    `json:"tail"`  // bytes after the last frame: a commit that was cut off
+	Damage   []Damage `json:"damage"`
+	Gaps     []Gap    `json:"gaps"`
+}
+
+// Intact reports whether every byte that was acknowledged is there.
+func (r Report) Intact() bool { return len(r.Damage) == 0 && len(r.Gaps) == 0 }
+
+// Verify reads the whole log in dir, which must be locked by the caller, and
+// checks every checksum and the chain of digests. It changes nothing.
+func Verify(sys file.System, dir string) (Report, error) {
+	inv, err := takeStock(sys, dir)
+	if err != nil {
+		return Report{}, err
+	}
+	l := &Log{sys: sys, dir: dir, segments: inv.chain, state: map[string][]byte{}, next: 1}
+	r := Report{Segments: len(inv.chain)}
+	for i, s := range inv.chain {
+		n, err := l.verifySegment(s, &r)
+		if err != nil {
+			return r, err
+		}
+		r.Records += n
+		if i+1 < len(inv.chain) && inv.chain[i+1].h.digest != l.digest && s.end > dataStart && !s.unknown {
+			l.addDamage(Damage{Segment: inv.chain[i+1].h.id, Reason: "digest does not continue"})
+		}
+	}
+	for _, id := range inv.bad {
+		l.addDamage(Damage{Segment: id, Reason: "header cannot be read"})
+	}
+	l.readGaps()
+	r.First, r.Last, r.Digest, r.State = l.first(), l.next-1, l.digest, len(l.state)
+	r.Damage, r.Gaps = l.damage, l.Gaps()
+	return r, nil
+}
+
+func (l *Log) verifySegment(s *segment, r *Report) (records uint64, err error) {
+	name := filepath.Join(l.dir, segmentName(s.h.id))
+	f, err := l.sys.Open(name)
+	if err != nil {
+		return 0, fmt.Errorf("open %s: %w", name, err)
+	}
+	defer f.Close() // only read
+	last := s == l.segments[len(l.segments)-1]
+	if s.h.first > l.next && s != l.segments[0] {
+		l.addDamage(Damage{Segment: s.h.id, First: l.next, Last: s.h.first - 1, Reason: "numbers are missing"})
+	}
+	seen, err := l.walk(s, f)
+	if err != nil {
+		return 0, fmt.Errorf("read %s: %w", name, err)
+	}
+	l.setState(seen.state)
+	l.next, l.digest = seen.next, seen.digest
+	switch {
+	case last && s.size < s.h.size:
+		l.addDamage(Damage{Segment: s.h.id, Offset: s.size, Bytes: s.h.size - s.size, Reason: "file is too short"})
+	case last:
+		r.Tail = seen.tail
+	case seen.end < s.end && !s.unknown:
+		l.addDamage(Damage{Segment: s.h.id, Offset: seen.end, Bytes: s.end - seen.end, Reason: "checksum"})
+	}
+	return seen.records, nil
+}
