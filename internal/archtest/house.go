@@ -144,12 +144,16 @@ type sleepers map[string]string
 
 // check keeps time.Sleep out of products and tests alike: a product waits for
 // something and can be told to stop, a test uses synctest, an injected clock or
-// a channel.
+// a channel. Within a synctest bubble it moves the bubble's clock and costs no
+// time, so there it may stand.
 func (reasons sleepers) check(t *tree) []problem {
 	used := map[string]bool{}
 	var problems []problem
 	for _, f := range t.code() {
 		f.uses("time", map[string]bool{"Sleep": true}, func(use *ast.SelectorExpr) {
+			if f.inBubble(use) {
+				return
+			}
 			used[f.path] = true
 			if reasons[f.path] == "" {
 				problems = append(problems, problem{t.at(use), "no time.Sleep: wait for what is awaited (a channel, synctest, an injected clock)"})
@@ -157,6 +161,35 @@ func (reasons sleepers) check(t *tree) []problem {
 		})
 	}
 	return append(problems, stale(reasons, used)...)
+}
+
+// inBubble says whether a node stands in a function that is passed to
+// synctest.Test, or else, in a test file that imports synctest, in a function
+// that such a one may call: any but a test, benchmark or fuzz target.
+func (f file) inBubble(node ast.Node) bool {
+	if !f.test() || f.localName("testing/synctest") == "" {
+		return false
+	}
+	around := func(outer ast.Node) bool { return outer.Pos() <= node.Pos() && node.End() <= outer.End() }
+	inside := false
+	f.uses("testing/synctest", map[string]bool{"Test": true}, func(use *ast.SelectorExpr) {
+		ast.Inspect(f.syntax, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			inside = inside || ok && call.Fun == use && around(call)
+			return true
+		})
+	})
+	if inside {
+		return true
+	}
+	for _, declared := range f.syntax.Decls {
+		if function, ok := declared.(*ast.FuncDecl); ok && around(function) {
+			name := function.Name.Name
+			return function.Recv != nil ||
+				!strings.HasPrefix(name, "Test") && !strings.HasPrefix(name, "Benchmark") && !strings.HasPrefix(name, "Fuzz")
+		}
+	}
+	return false
 }
 
 // skipReasons are how the reason of a skipped test may begin; make test counts

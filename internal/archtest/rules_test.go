@@ -177,6 +177,22 @@ var examples = map[string][]example{
 			"a/a.go":      "package a\nimport \"time\"\nfunc f() { time.Sleep(1) }\n",
 			"a/a_test.go": "package a\nimport t \"time\"\nvar pause = t.Sleep\n",
 		}, []string{"a/a.go:3: no time.Sleep", "a/a_test.go:3"}},
+		{"in a test beside a bubble, and in a product that has none", map[string]string{
+			"a/a_test.go": `package a
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+func TestA(t *testing.T) {
+	time.Sleep(1)
+	synctest.Test(t, func(t *testing.T) { time.Sleep(1); pause() })
+}
+func pause() { time.Sleep(1) }
+func BenchmarkB(b *testing.B) { time.Sleep(1) }
+`,
+			"a/a.go": "package a\nimport (\n\"testing/synctest\"\n\"time\"\n)\nfunc f() { time.Sleep(1); synctest.Wait() }\n",
+		}, []string{"a/a_test.go:8", "a/a_test.go:12", "a/a.go:6"}},
 		{"what is allowed", map[string]string{
 			"a/a.go": "package a\nimport \"time\"\n// time.Sleep\nvar x = time.After\nvar s struct{ Sleep func() }\nfunc f() { s.Sleep() }\n",
 		}, nil},
