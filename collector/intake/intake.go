@@ -60,10 +60,11 @@ type Watermark struct {
 }
 
 // Record is one record of a batch. Document is nil where it could not be read;
-// then Code and Text say why and Bytes are what came.
+// then Code and Text say why and Bytes are what came. With CodeNewer the
+// document is there as far as it can be read, and Hash is what the agent says.
 type Record struct {
 	Capture     uint64
-	Bytes       []byte // as received
+	Bytes       []byte // the document as received; of a record that is none, the whole record
 	Document    *document.Document
 	Key         string // document.Key.String()
 	Hash        [32]byte
@@ -141,6 +142,8 @@ var (
 	ErrEpoch = errors.New("epoch unknown")
 	// ErrBusy: try again later; nothing was stored.
 	ErrBusy = errors.New("busy")
+	// ErrNoDay: no business day can be derived of a document, now or later.
+	ErrNoDay = errors.New("no business day")
 )
 
 // Store keeps what comes in. Each method is one transaction that may be run

@@ -541,8 +541,7 @@ func (x *Hello) GetSeenDigest() []byte {
 	return nil
 }
 
-// Welcome answers Hello. The digest is left out where nothing is stored in the
-// epoch yet: the chain then begins wherever the epoch's first batch says.
+// Welcome answers Hello.
 type Welcome struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Protocol      uint32                 `protobuf:"varint,1,opt,name=protocol,proto3" json:"protocol,omitempty"`
@@ -1348,7 +1347,9 @@ func (x *Rejected) GetText() string {
 }
 
 // NewEpoch: the numbering forked. Nothing is acknowledged; the agent adopts the
-// epoch and sends again everything above agreed (in its old numbering).
+// epoch, says Hello with it (stored 0, and its digest at the epoch's base), and
+// sends again everything above agreed (in its old numbering). That Hello is what
+// issues the epoch: its order is given then.
 type NewEpoch struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Epoch         *Epoch                 `protobuf:"bytes,1,opt,name=epoch,proto3" json:"epoch,omitempty"` // base is set by the agent
