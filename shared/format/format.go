@@ -21,6 +21,7 @@ package format
 import (
 	"errors"
 	"fmt"
+	"io"
 
 	"tillbook.example/tillbook/shared/bizday"
 	"tillbook.example/tillbook/shared/document"
@@ -63,6 +64,7 @@ const (
 	WrongFormat = "wrong_format" // another kind of file altogether
 	NotAccepted = "not_accepted" // document type declarations and entities
 	BadField    = "field"        // a field that cannot be read
+	BadColumn   = "column"       // a column that a recipe needs is not there
 	BadDocument = "document"     // the document breaks the document's rules
 )
 
@@ -127,3 +129,14 @@ type Options struct {
 	// was read before. The input is still given from its beginning.
 	Resume int64
 }
+
+// Input is one file as it stands: its bytes may be read in any order, and
+// nothing beyond Size is.
+type Input struct {
+	Name   string // for messages and for telling the files of a set apart
+	Reader io.ReaderAt
+	Size   int64
+}
+
+// Bytes returns the input's bytes from the first.
+func (i Input) Bytes() *io.SectionReader { return io.NewSectionReader(i.Reader, 0, i.Size) }

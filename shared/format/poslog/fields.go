@@ -157,14 +157,9 @@ func (x *transaction) times(a, b money.Decimal) money.Decimal {
 	return d.RoundTo(x.places)
 }
 
-// split divides an amount over weights at the currency's places, or at more if
-// the amount has more.
+// split divides an amount over weights.
 func (x *transaction) split(amount money.Decimal, weights []money.Decimal) []money.Decimal {
-	places := x.places
-	for places < money.Scale && amount.RoundTo(places) != amount {
-		places++
-	}
-	parts, err := money.Split(amount, weights, places)
+	parts, err := format.Split(amount, weights, x.places)
 	if err != nil {
 		x.fail("%v", err)
 		return make([]money.Decimal, len(weights))

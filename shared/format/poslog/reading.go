@@ -2,6 +2,7 @@ package poslog
 
 import (
 	"tillbook.example/tillbook/shared/document"
+	"tillbook.example/tillbook/shared/format"
 	"tillbook.example/tillbook/shared/format/xmlscan"
 	"tillbook.example/tillbook/shared/money"
 )
@@ -238,35 +239,21 @@ func tipTender(tenders []document.Tender) int {
 
 // spreadDiscounts divides reductions of the whole receipt over its lines.
 func (x *transaction) spreadDiscounts(r *receipt) {
+	lines := make([]*document.Line, len(r.items))
+	for i := range r.items {
+		lines[i] = &r.items[i].line
+	}
 	for _, discount := range r.discounts {
 		if discount.void {
 			continue
 		}
-		total := x.itemsSum(r)
-		amount := discount.amount
-		if total < 0 && amount < 0 {
-			amount = -amount
+		spread, err := format.SpreadDiscount(lines, document.Adjustment{Kind: discount.kind, Amount: discount.amount, Reason: discount.reason}, x.places)
+		if err != nil {
+			x.fail("Discount: %v", err)
+			return
 		}
-		var of []int
-		var weights []money.Decimal
-		for i := range r.items {
-			adjusted, err := r.items[i].line.Adjusted()
-			if err != nil {
-				x.fail("%v", err)
-			}
-			if taxable(r.items[i].line.Kind) && adjusted != 0 && adjusted < 0 == (total < 0) {
-				of, weights = append(of, i), append(weights, adjusted.Abs())
-			}
-		}
-		if len(of) == 0 {
-			r.items = append(r.items, item{line: document.Line{Kind: document.DocDiscount, Quantity: money.One, Extended: amount}})
-			continue
-		}
-		for i, part := range x.split(amount, weights) {
-			if part != 0 {
-				l := &r.items[of[i]].line
-				l.Adjustments = append(l.Adjustments, document.Adjustment{Kind: discount.kind, Level: document.LevelDocument, Amount: part, Reason: discount.reason})
-			}
+		if !spread {
+			r.items = append(r.items, item{line: document.Line{Kind: document.DocDiscount, Quantity: money.One, Extended: discount.amount}})
 		}
 	}
 }

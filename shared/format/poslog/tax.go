@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"tillbook.example/tillbook/shared/document"
+	"tillbook.example/tillbook/shared/format"
 	"tillbook.example/tillbook/shared/format/xmlscan"
 	"tillbook.example/tillbook/shared/money"
 )
@@ -158,7 +159,7 @@ func (x *transaction) spreadTax(r *receipt, row taxRow, basis document.PriceBasi
 		if err != nil {
 			x.fail("%v", err)
 		}
-		if grouped && it.taxGroup != row.group || amount == 0 || amount < 0 != negative || !taxable(it.line.Kind) {
+		if grouped && it.taxGroup != row.group || amount == 0 || amount < 0 != negative || !format.Taxable(it.line.Kind) {
 			continue
 		}
 		of, weights = append(of, i), append(weights, amount.Abs())
@@ -191,18 +192,9 @@ func (x *transaction) spreadTax(r *receipt, row taxRow, basis document.PriceBasi
 func (x *transaction) itemsSum(r *receipt) money.Decimal {
 	var sum money.Decimal
 	for _, i := range r.items {
-		if taxable(i.line.Kind) {
+		if format.Taxable(i.line.Kind) {
 			sum = x.add(sum, i.line.Extended)
 		}
 	}
 	return sum
-}
-
-// taxable reports whether a till taxes lines of this kind.
-func taxable(k document.LineKind) bool {
-	switch k {
-	case document.VoucherSell, document.TipStaff, document.CashRounding, document.DebtSettle, document.DownPaymentLine, document.Donation:
-		return false
-	}
-	return true
 }

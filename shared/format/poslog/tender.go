@@ -32,7 +32,10 @@ func (x *transaction) tender(r *receipt, n xmlscan.Node, isVoid bool) {
 	}
 	t := tender{void: isVoid || x.flag(n, "VoidFlag")}
 	t.row = document.Tender{Kind: x.tenderKind(n, kind), Direction: document.Paid, Amount: amount,
-		Label: x.value(n, "TenderDescription", "Description")}
+		Label: x.attr(n, "TenderDescription")}
+	if t.row.Label == "" {
+		t.row.Label = x.value(n, "TenderDescription", "Description")
+	}
 	if t.row.Label == "" {
 		t.row.Label = kind
 	}

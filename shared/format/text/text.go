@@ -35,6 +35,7 @@ type Reader struct {
 	src    io.Reader
 	head   []byte // raw bytes read but not yet given out
 	start  int64  // raw offset of the text's offset 0
+	name   string // of the encoding; empty: settled record by record
 	codec  encoding.Encoding
 	decode transform.Transformer
 	auto   bool
@@ -77,6 +78,9 @@ func Open(src io.Reader, configured string, declared func(head []byte) string) (
 	} else if err := r.setCodec(name, r.head[mark:]); err != nil {
 		return nil, err
 	}
+	if !r.auto {
+		r.name = name
+	}
 	r.head = r.head[mark:]
 	r.start, r.rawNext = int64(mark), int64(mark)
 	return r, nil
@@ -111,6 +115,10 @@ func (r *Reader) setCodec(name string, head []byte) error {
 	r.codec = codec
 	return nil
 }
+
+// Encoding returns the name of the encoding that was found or configured; it is
+// empty where it is settled record by record.
+func (r *Reader) Encoding() string { return r.name }
 
 // Head returns the first raw bytes of the file after a byte-order mark, at most
 // a few thousand. Call it before Read.

@@ -15,13 +15,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"tillbook.example/tillbook/shared/format/text"
 )
 
 // Errors of a record; see Error.
 var (
 	ErrIncomplete = errors.New("the file ends inside it")
 	ErrMalformed  = errors.New("not well-formed")
-	ErrTooLong    = errors.New("too long")
+	ErrTooLong    = text.ErrTooLong
 	ErrDTD        = errors.New("document type declarations and entities are not accepted")
 	ErrNotXML     = errors.New("not XML")
 )
@@ -43,15 +45,9 @@ type Limits struct {
 
 // Scanner finds the records of one input.
 type Scanner struct {
-	src    io.Reader
-	record []byte // local name of a record's element
+	window *text.Window // begins at the current record or token
+	record []byte       // local name of a record's element
 	limits Limits
-
-	buf   []byte
-	begin int   // where in buf the current record or token begins
-	base  int64 // offset of buf[begin]
-	lines int   // line breaks before buf[begin]
-	err   error // of src
 
 	depth int    // elements open around records
 	root  string // the outermost element's local name
@@ -64,7 +60,7 @@ type Scanner struct {
 // reading is resumed in the middle of a file, inside says how many elements are
 // open around the records.
 func New(src io.Reader, record string, limits Limits, inside int) *Scanner {
-	s := &Scanner{src: src, record: []byte(record), limits: limits, depth: inside, seen: inside > 0}
+	s := &Scanner{window: text.NewWindow(src, limits.Record), record: []byte(record), limits: limits, depth: inside, seen: inside > 0}
 	s.tree.depth = limits.Depth
 	return s
 }
@@ -72,12 +68,9 @@ func New(src io.Reader, record string, limits Limits, inside int) *Scanner {
 // Root returns the local name of the file's outermost element, once seen.
 func (s *Scanner) Root() string { return s.root }
 
-// Offset returns how far the text has been read.
-func (s *Scanner) Offset() int64 { return s.base }
-
 // Line returns the 1-based line of a position in the current record.
 func (s *Scanner) Line(at int) int {
-	return s.lines + 1 + bytes.Count(s.buf[s.begin:min(s.begin+at, len(s.buf))], []byte{'\n'})
+	return s.window.Line(at)
 }
 
 // Record is one record. Its tree and bytes are valid until the next call of Next.
@@ -94,23 +87,23 @@ type Record struct {
 // which bytes are given up (cut to the record limit). Other errors are those of
 // the source.
 func (s *Scanner) Next() (Record, error) {
-	s.advance(len(s.tree.raw))
+	s.window.Advance(len(s.tree.raw))
 	s.tree.raw = nil
 	for !s.done {
-		at, err := s.find(0, '<')
+		at, err := s.window.Find(0, '<')
 		if errors.Is(err, io.EOF) {
 			s.done = true
-			return Record{Start: s.base, End: s.base, Line: s.lines + 1}, s.ended()
+			return Record{Start: s.window.Offset(), End: s.window.Offset(), Line: s.window.Line(0)}, s.ended()
 		} else if err != nil {
 			if errors.Is(err, ErrTooLong) && !s.seen {
-				return s.giveUp(&Error{ErrNotXML, s.base})
+				return s.giveUp(&Error{ErrNotXML, s.window.Offset()})
 			}
 			return s.broken(0, err)
 		}
-		if !s.seen && len(bytes.TrimSpace(s.buf[s.begin:s.begin+at])) > 0 {
-			return s.giveUp(&Error{ErrNotXML, s.base})
+		if !s.seen && len(bytes.TrimSpace(s.window.Bytes()[:at])) > 0 {
+			return s.giveUp(&Error{ErrNotXML, s.window.Offset()})
 		}
-		s.advance(at)
+		s.window.Advance(at)
 		tag, end, err := s.tag(0)
 		if err != nil {
 			if errors.Is(err, io.EOF) {
@@ -120,7 +113,7 @@ func (s *Scanner) Next() (Record, error) {
 		}
 		switch tag {
 		case startTag, emptyTag:
-			name, _ := tagName(s.buf[s.begin+1 : s.begin+end])
+			name, _ := tagName(s.window.Bytes()[1:end])
 			local := localName(name)
 			if bytes.Equal(local, s.record) {
 				s.seen = true
@@ -137,9 +130,9 @@ func (s *Scanner) Next() (Record, error) {
 		case endTag:
 			s.depth = max(0, s.depth-1)
 		case docType:
-			return s.giveUp(&Error{ErrDTD, s.base})
+			return s.giveUp(&Error{ErrDTD, s.window.Offset()})
 		}
-		s.advance(end)
+		s.window.Advance(end)
 	}
 	return Record{}, io.EOF
 }
@@ -148,11 +141,11 @@ func (s *Scanner) Next() (Record, error) {
 func (s *Scanner) ended() error {
 	switch {
 	case s.depth > 0:
-		return &Error{fmt.Errorf("%w: the closing tag of %s is missing", ErrIncomplete, s.outer()), s.base}
-	case !s.seen && len(bytes.TrimSpace(s.buf[s.begin:])) > 0:
-		return &Error{ErrNotXML, s.base}
+		return &Error{fmt.Errorf("%w: the closing tag of %s is missing", ErrIncomplete, s.outer()), s.window.Offset()}
+	case !s.seen && len(bytes.TrimSpace(s.window.Bytes())) > 0:
+		return &Error{ErrNotXML, s.window.Offset()}
 	case !s.seen:
-		return &Error{fmt.Errorf("%w: there is nothing in it yet", ErrIncomplete), s.base}
+		return &Error{fmt.Errorf("%w: there is nothing in it yet", ErrIncomplete), s.window.Offset()}
 	}
 	return io.EOF
 }
@@ -168,7 +161,7 @@ func (s *Scanner) outer() string {
 func (s *Scanner) read(first kind, end int) (Record, error) {
 	t := &s.tree
 	t.reset()
-	if err := t.open(s.buf[s.begin:], 0, end, first == emptyTag); err != nil {
+	if err := t.open(s.window.Bytes(), 0, end, first == emptyTag); err != nil {
 		return s.broken(end, err)
 	}
 	for t.current != 0 {
@@ -181,19 +174,19 @@ func (s *Scanner) read(first kind, end int) (Record, error) {
 		}
 		end = next
 	}
-	t.raw = s.buf[s.begin : s.begin+end]
-	return Record{Tree: t, Raw: t.raw, Start: s.base, End: s.base + int64(end), Line: s.lines + 1}, nil
+	t.raw = s.window.Bytes()[:end]
+	return Record{Tree: t, Raw: t.raw, Start: s.window.Offset(), End: s.window.Offset() + int64(end), Line: s.window.Line(0)}, nil
 }
 
 // step adds the text from the given place and the markup behind it to the
 // tree. It returns where that markup stands and where it ends.
 func (s *Scanner) step(from int) (at, end int, err error) {
 	t := &s.tree
-	if at, err = s.find(from, '<'); err != nil {
+	if at, err = s.window.Find(from, '<'); err != nil {
 		return at, at, err
 	}
 	if at > from {
-		if err := t.addText(s.buf[s.begin:], from, at, false); err != nil {
+		if err := t.addText(s.window.Bytes(), from, at, false); err != nil {
 			return from, from, err
 		}
 	}
@@ -201,7 +194,7 @@ func (s *Scanner) step(from int) (at, end int, err error) {
 	if err != nil {
 		return at, end, err
 	}
-	b := s.buf[s.begin:]
+	b := s.window.Bytes()
 	switch tag {
 	case startTag, emptyTag:
 		if name, _ := tagName(b[at+1 : end]); bytes.Equal(localName(name), s.record) {
@@ -228,9 +221,9 @@ func (s *Scanner) broken(at int, err error) (Record, error) {
 	if !known {
 		return Record{}, err
 	}
-	record := Record{Start: s.base, End: s.base, Line: s.lines + 1}
-	record.Raw = bytes.Clone(s.buf[s.begin:min(len(s.buf), s.begin+s.limits.Record)])
-	wrong := &Error{err, s.base + int64(at)}
+	record := Record{Start: s.window.Offset(), End: s.window.Offset(), Line: s.window.Line(0)}
+	record.Raw = bytes.Clone(s.window.Bytes()[:min(s.window.Len(), s.limits.Record)])
+	wrong := &Error{err, s.window.Offset() + int64(at)}
 	if errors.Is(err, ErrIncomplete) {
 		s.done = true
 		return record, wrong
@@ -238,14 +231,14 @@ func (s *Scanner) broken(at int, err error) (Record, error) {
 	if readErr := s.resync(max(at, 1)); readErr != nil {
 		return Record{}, readErr
 	}
-	record.End = s.base
+	record.End = s.window.Offset()
 	record.Raw = record.Raw[:min(int64(len(record.Raw)), record.End-record.Start)]
 	return record, wrong
 }
 
 // giveUp ends the whole input.
 func (s *Scanner) giveUp(err error) (Record, error) {
-	record := Record{Start: s.base, End: s.base, Line: s.lines + 1, Raw: bytes.Clone(s.buf[s.begin:])}
+	record := Record{Start: s.window.Offset(), End: s.window.Offset(), Line: s.window.Line(0), Raw: bytes.Clone(s.window.Bytes())}
 	s.done = true
 	return record, err
 }
@@ -256,7 +249,7 @@ func (s *Scanner) giveUp(err error) (Record, error) {
 func (s *Scanner) resync(from int) error {
 	const keep = 128 // the longest prefix of a name that is looked for
 	for {
-		window := s.buf[s.begin:]
+		window := s.window.Bytes()
 		for i := from; i < len(window); {
 			j := bytes.Index(window[i:], s.record)
 			if j < 0 {
@@ -267,7 +260,7 @@ func (s *Scanner) resync(from int) error {
 				break
 			}
 			if lt := recordTag(window[:i-len(s.record)], window[i]); lt >= from {
-				s.advance(lt)
+				s.window.Advance(lt)
 				return nil
 			}
 		}
@@ -275,11 +268,11 @@ func (s *Scanner) resync(from int) error {
 			s.depth = 0
 		}
 		if past := len(window) - keep; past > 0 {
-			s.advance(past)
+			s.window.Advance(past)
 			from = max(0, from-past)
 		}
-		if err := s.fill(); errors.Is(err, io.EOF) {
-			s.advance(len(s.buf) - s.begin)
+		if err := s.window.Fill(); errors.Is(err, io.EOF) {
+			s.window.Advance(s.window.Len())
 			return nil
 		} else if err != nil {
 			return err
@@ -310,56 +303,4 @@ func recordTag(before []byte, after byte) int {
 func closesRoot(window []byte, root string) bool {
 	i := bytes.LastIndex(window, []byte(root+">"))
 	return i >= 2 && (bytes.HasSuffix(window[:i], []byte("</")) || window[i-1] == ':')
-}
-
-// advance moves begin over n bytes that are done with.
-func (s *Scanner) advance(n int) {
-	s.lines += bytes.Count(s.buf[s.begin:s.begin+n], []byte{'\n'})
-	s.begin += n
-	s.base += int64(n)
-}
-
-// find returns the place, counted from begin, of a byte at or after from.
-func (s *Scanner) find(from int, b byte) (int, error) {
-	for {
-		if i := bytes.IndexByte(s.buf[s.begin+from:], b); i >= 0 {
-			return from + i, nil
-		}
-		from = len(s.buf) - s.begin
-		if err := s.more(); err != nil {
-			return from, err
-		}
-	}
-}
-
-// more is fill for a record or token that must be held: it is an error if that
-// grows beyond the limit.
-func (s *Scanner) more() error {
-	if len(s.buf)-s.begin >= s.limits.Record {
-		return fmt.Errorf("%w: more than %d bytes", ErrTooLong, s.limits.Record)
-	}
-	return s.fill()
-}
-
-// fill reads more of the source behind buf.
-func (s *Scanner) fill() error {
-	if s.err != nil {
-		return s.err
-	}
-	if s.begin > 0 && len(s.buf) == cap(s.buf) {
-		s.buf = s.buf[:copy(s.buf, s.buf[s.begin:])]
-		s.begin = 0
-	}
-	if len(s.buf) == cap(s.buf) {
-		s.buf = append(s.buf, make([]byte, max(len(s.buf), 64<<10))...)[:len(s.buf)]
-	}
-	n, err := s.src.Read(s.buf[len(s.buf):cap(s.buf)])
-	s.buf = s.buf[:len(s.buf)+n]
-	if err != nil {
-		s.err = err
-		if n == 0 {
-			return err
-		}
-	}
-	return nil
 }

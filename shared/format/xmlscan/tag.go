@@ -19,26 +19,26 @@ const (
 // tag reads the markup that begins with '<' at the given place, counted from
 // begin, and returns what it is and where it ends.
 func (s *Scanner) tag(at int) (kind, int, error) {
-	next, err := s.at(at + 1)
+	next, err := s.window.At(at + 1)
 	if err != nil {
 		return 0, at, err
 	}
 	switch next {
 	case '/':
-		end, err := s.find(at+2, '>')
+		end, err := s.window.Find(at+2, '>')
 		return endTag, end + 1, err
 	case '?':
 		end, err := s.until(at+2, "?>")
 		return other, end, err
 	case '!':
-		if is, err := s.has(at, "<!--"); is || err != nil {
+		if is, err := s.window.Has(at, "<!--"); is || err != nil {
 			if err != nil {
 				return 0, at, err
 			}
 			end, err := s.until(at+4, "-->")
 			return other, end, err
 		}
-		if is, err := s.has(at, "<![CDATA["); is || err != nil {
+		if is, err := s.window.Has(at, "<![CDATA["); is || err != nil {
 			if err != nil {
 				return 0, at, err
 			}
@@ -52,11 +52,11 @@ func (s *Scanner) tag(at int) (kind, int, error) {
 	}
 	// The end of the tag is the first '>' outside quotes.
 	for i := at + 1; ; {
-		rest := s.buf[s.begin+i:]
+		rest := s.window.Bytes()[i:]
 		j := bytes.IndexAny(rest, `>"'<`)
 		if j < 0 {
 			i += len(rest)
-			if err := s.more(); err != nil {
+			if err := s.window.More(); err != nil {
 				return 0, at, err
 			}
 			continue
@@ -64,14 +64,14 @@ func (s *Scanner) tag(at int) (kind, int, error) {
 		i += j
 		switch c := rest[j]; c {
 		case '>':
-			if s.buf[s.begin+i-1] == '/' {
+			if s.window.Bytes()[i-1] == '/' {
 				return emptyTag, i + 1, nil
 			}
 			return startTag, i + 1, nil
 		case '<':
 			return 0, i, fmt.Errorf("%w: < inside a tag", ErrMalformed)
 		default:
-			if i, err = s.find(i+1, c); err != nil {
+			if i, err = s.window.Find(i+1, c); err != nil {
 				return 0, at, err
 			}
 			i++
@@ -79,35 +79,14 @@ func (s *Scanner) tag(at int) (kind, int, error) {
 	}
 }
 
-// at returns one byte.
-func (s *Scanner) at(i int) (byte, error) {
-	for s.begin+i >= len(s.buf) {
-		if err := s.more(); err != nil {
-			return 0, err
-		}
-	}
-	return s.buf[s.begin+i], nil
-}
-
-// has reports whether the text goes on with these bytes.
-func (s *Scanner) has(at int, want string) (bool, error) {
-	for i := range len(want) {
-		b, err := s.at(at + i)
-		if err != nil || b != want[i] {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
 // until returns the place behind the next occurrence of stop.
 func (s *Scanner) until(from int, stop string) (int, error) {
 	for {
-		at, err := s.find(from, stop[0])
+		at, err := s.window.Find(from, stop[0])
 		if err != nil {
 			return from, err
 		}
-		is, err := s.has(at, stop)
+		is, err := s.window.Has(at, stop)
 		if err != nil {
 			return from, err
 		}
