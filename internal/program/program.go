@@ -1,0 +1,123 @@
+// Package program is what the command lines of both programs have in common:
+// the global flags, where configuration comes from, how answers are printed,
+// and the config command. It knows nothing of agents or collectors.
+package program
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tillbook.example/tillbook/shared/buildinfo"
+	"tillbook.example/tillbook/shared/exit"
+	"tillbook.example/tillbook/shared/settings"
+)
+
+// Program is one command line with its global flags.
+type Program struct {
+	Name        string // tillbook-agent
+	EnvPrefix   string // TILLBOOK_AGENT
+	DefaultData string
+	ConfigFile  string // read from the data folder where --config is not given
+
+	configPath string
+	data       string
+	json       bool
+	set        []string
+}
+
+// Root returns the root command with the global flags.
+func (p *Program) Root(short string) *cobra.Command {
+	root := &cobra.Command{Use: p.Name, Short: short, Version: buildinfo.Version, SilenceUsage: true, SilenceErrors: true}
+	flags := root.PersistentFlags()
+	flags.StringVar(&p.data, "data", "", "data folder (default "+p.DefaultData+")")
+	flags.StringVar(&p.configPath, "config", "", "configuration file (default "+p.ConfigFile+" in the data folder)")
+	flags.BoolVar(&p.json, "json", false, "print JSON")
+	flags.StringArrayVar(&p.set, "set", nil, "set one configuration value, KEY=VALUE; may be repeated")
+	return root
+}
+
+// Run runs a command line, says on stderr what went wrong, and returns the exit
+// code.
+func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr io.Writer) int {
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err != nil && err.Error() != "" {
+		fmt.Fprintf(stderr, "%s: %v\n", root.Name(), err)
+	}
+	return exit.Code(err)
+}
+
+// Layers returns what was configured, the strongest last: the file, the
+// environment, the flags.
+func (p *Program) Layers() ([]settings.Layer, error) {
+	flags := map[string]string{}
+	if p.data != "" {
+		flags["data"] = p.data
+	}
+	for _, pair := range p.set {
+		key, value, found := strings.Cut(pair, "=")
+		if !found {
+			return nil, fmt.Errorf("--set %q: write KEY=VALUE", pair)
+		}
+		flags[key] = value
+	}
+	var layers []settings.Layer
+	path, required := p.configPath, true
+	if path == "" {
+		folder := p.data
+		if folder == "" {
+			folder = p.DefaultData
+		}
+		path, required = filepath.Join(folder, p.ConfigFile), false
+	}
+	text, err := os.ReadFile(path)
+	switch {
+	case err == nil:
+		layer, err := settings.YAML(filepath.Base(path), text)
+		if err != nil {
+			return nil, err
+		}
+		layers = append(layers, layer)
+	case required || !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	return append(layers, settings.Environment(p.EnvPrefix, os.Environ()), settings.Values("flag", flags)), nil
+}
+
+// JSON reports whether JSON was asked for.
+func (p *Program) JSON() bool { return p.json }
+
+// Print writes v as JSON, or calls text where JSON was not asked for.
+func (p *Program) Print(cmd *cobra.Command, v any, text func(w io.Writer) error) error {
+	if !p.json && text != nil {
+		return text(cmd.OutOrStdout())
+	}
+	encoder := json.NewEncoder(cmd.OutOrStdout())
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(v)
+}
+
+// Logger returns a logger of the given level and format, as settings name them.
+func Logger(w io.Writer, level, format string) *slog.Logger {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		l = slog.LevelInfo // a configuration that was checked has no other word
+	}
+	options := &slog.HandlerOptions{Level: l}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
