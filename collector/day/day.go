@@ -95,8 +95,9 @@ type Facts struct {
 	Originals map[string]*document.Document // what links and voids refer to, where stored, by key
 	Previous  []*document.Document          // the till counts of the store's previous day
 	Agents    []Agent
-	Conflicts int // keys with an unresolved conflict on this day
-	Rejected  int // records received for the store since the day began that could not be read and were not replayed
+	Conflicts int      // keys with an unresolved conflict on this day
+	Accepted  []string // IDs of the proof's differences that a person accepted
+	Rejected  int      // records received for the store since the day began that could not be read and were not replayed
 }
 
 // Stored is a current document with where it came from.
@@ -121,7 +122,7 @@ type Entry struct {
 	Mapping int    // version of the mapping
 	Rules   int    // version of the books' rules
 	Body    []byte // canonical JSON of books.Entry
-	Proof   []byte // JSON of reconcile.Proof
+	Proof   []byte // JSON of Proof
 	Reason  string // why it was made: ReasonClose, ...
 	At      time.Time
 }

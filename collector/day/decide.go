@@ -31,7 +31,8 @@ type Decision struct {
 
 // Decide says what becomes of a day at a moment, from the facts alone.
 //
-// A day before the store's start is external. A day is ready once every
+// A day before the store's start is external, unless it was posted before the
+// start was moved. A day is ready once every
 // terminal of the store closes (Closes in its configuration), has done so with
 // all the receipts its Z claims, and every agent has sent what it captured up to
 // the last of these closes. Otherwise it is ready when its end and the settle
@@ -52,7 +53,7 @@ func Decide(f Facts, now time.Time) (Decision, error) {
 	if err != nil {
 		return Decision{}, fmt.Errorf("decide day %s: %w", f.Day, err)
 	}
-	if calendar.Start != "" && f.Day < calendar.Start {
+	if calendar.Start != "" && f.Day < calendar.Start && f.Entry == 0 {
 		return Decision{State: External}, nil
 	}
 	end := calendar.Rule.End(f.Day)

@@ -109,6 +109,7 @@ func TestWhenADayIsOpenClosingHeldOrReady(t *testing.T) {
 		{"the day has ended", facts(), night, "closing"},
 		{"no trade, settled", facts(), morning, "ready cut-off"},
 		{"before the start date", facts(func(f *Facts) { f.Store.Start = "2026-11-04" }), morning, "external"},
+		{"before the start date, but posted", facts(func(f *Facts) { f.Store.Start, f.Entry = "2026-11-04", 3 }), morning, "ready cut-off"},
 		{"on the start date", facts(func(f *Facts) { f.Store.Start = "2026-11-03" }), morning, "ready cut-off"},
 
 		{"both terminals closed", facts(closed), evening.Add(minute), "ready z"},

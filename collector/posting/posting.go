@@ -73,7 +73,8 @@ type Store interface {
 	// the reference.
 	Intend(ctx context.Context, p Posting) error
 	// Advance moves a posting from one state to another, counting attempts on
-	// sent; ErrStale if it is not in the state.
+	// sent; ErrStale if it is not in the state, or was sent since it was read
+	// (its attempts are not the posting's).
 	Advance(ctx context.Context, p Posting, from string) error
 	// Complete notes that what is posted already equals the entry: nothing to send.
 	Complete(ctx context.Context, ref day.Ref, target string, entry int64, at time.Time) error

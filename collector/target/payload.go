@@ -93,7 +93,17 @@ func (p Payload) Validate() error {
 		if l.Account == "" {
 			return fmt.Errorf("payload %s: line %d has no account", p.Reference, i+1)
 		}
-		for _, text := range []string{l.Account, l.Text} {
+		texts := []string{l.Account, l.Text}
+		if l.Tax != nil {
+			texts = append(texts, l.Tax.Code, l.Tax.Direction, l.Tax.Jurisdiction)
+		}
+		if l.Foreign != nil {
+			texts = append(texts, l.Foreign.Currency)
+		}
+		for name, value := range l.Dimensions {
+			texts = append(texts, name, value)
+		}
+		for _, text := range texts {
 			if err := checkText(text); err != nil {
 				return fmt.Errorf("payload %s: line %d: text %w", p.Reference, i+1, err)
 			}

@@ -32,18 +32,30 @@ type Capabilities struct {
 
 // Line is one line of a payload. Amount is signed: debits positive.
 type Line struct {
-	Account string      `json:"account"`
-	Amount  money.Minor `json:"amount"`
-	Tax     *Tax        `json:"tax,omitempty"`
-	Text    string      `json:"text"`
+	Account    string            `json:"account"`
+	Amount     money.Minor       `json:"amount"`
+	Foreign    *Foreign          `json:"foreign,omitempty"`
+	Tax        *Tax              `json:"tax,omitempty"`
+	Dimensions map[string]string `json:"dimensions,omitempty"`
+	Text       string            `json:"text"`                // what the line is
+	Documents  int64             `json:"documents,omitempty"` // how many are behind it; in a later revision, how many more or less
 }
 
-// Tax is the tax detail of a line.
+// Foreign is what a line is worth in the currency it was taken in, in that
+// currency's minor units, with the line's sign.
+type Foreign struct {
+	Currency string        `json:"currency"`
+	Amount   money.Minor   `json:"amount"`
+	Rate     money.Decimal `json:"rate"`
+}
+
+// Tax is the tax detail of a line, with the line's sign.
 type Tax struct {
-	Code      string      `json:"code"`
-	Base      money.Minor `json:"base"`
-	Amount    money.Minor `json:"amount"`
-	Direction string      `json:"direction"` // SALE, RETURN, PURCHASE
+	Code         string      `json:"code"`
+	Base         money.Minor `json:"base"`
+	Amount       money.Minor `json:"amount"`
+	Direction    string      `json:"direction"` // SALE, RETURN, PURCHASE
+	Jurisdiction string      `json:"jurisdiction,omitempty"`
 }
 
 // Payload is one posting as the target books it. Its JSON is canonical: fields

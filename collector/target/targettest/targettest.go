@@ -64,8 +64,10 @@ func Sample(h Harness, reference string) target.Payload {
 		Key: "m1/store-day/s1/2026-11-03/books/" + reference, Reference: reference, Date: "2026-11-03",
 		Currency: h.Currency, Narration: "High Street, business day 2026-11-03", Reason: "close",
 		Lines: []target.Line{
-			{Account: h.Accounts[0], Amount: 12000, Text: "Cash, 3 receipts"},
-			{Account: h.Accounts[1], Amount: -10000, Text: "Food 20 %, 3 receipts", Tax: &target.Tax{Code: "V20", Base: -10000, Amount: -2000, Direction: "SALE"}},
+			{Account: h.Accounts[0], Amount: 12000, Text: "Cash", Documents: 3, Foreign: &target.Foreign{Currency: "USD", Amount: 15000, Rate: money.MustParse("0.8")}},
+			{Account: h.Accounts[1], Amount: -10000, Text: "Food 20 %", Documents: 3,
+				Tax:        &target.Tax{Code: "V20", Base: -10000, Amount: -2000, Direction: "SALE", Jurisdiction: "GB"},
+				Dimensions: map[string]string{"store": "s1", "Sales channel": "eat in: \"x\""}},
 			{Account: h.Accounts[2], Amount: -2000, Text: "VAT 20 %"},
 		},
 	}

@@ -2,7 +2,9 @@ package text
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"tillbook.example/tillbook/collector/target"
@@ -52,10 +54,22 @@ func (beancount) transaction(p target.Payload, places int) string {
 		if l.Text != "" {
 			fmt.Fprintf(&w, "    text: %s\n", quote(l.Text))
 		}
+		if l.Documents != 0 {
+			fmt.Fprintf(&w, "    documents: %d\n", l.Documents)
+		}
+		for _, name := range slices.Sorted(maps.Keys(l.Dimensions)) {
+			fmt.Fprintf(&w, "    %s: %s\n", word(name), quote(l.Dimensions[name]))
+		}
+		if l.Foreign != nil {
+			fmt.Fprintf(&w, "    foreign: %s\n    rate: %s\n", quote(foreign(l.Foreign)), l.Foreign.Rate)
+		}
 		if l.Tax != nil {
 			fmt.Fprintf(&w, "    tax: %s\n    tax_direction: %s\n", quote(l.Tax.Code), quote(l.Tax.Direction))
 			fmt.Fprintf(&w, "    tax_base: %s %s\n    tax_amount: %s %s\n",
 				l.Tax.Base.Format(places), p.Currency, l.Tax.Amount.Format(places), p.Currency)
+			if l.Tax.Jurisdiction != "" {
+				fmt.Fprintf(&w, "    jurisdiction: %s\n", quote(l.Tax.Jurisdiction))
+			}
 		}
 	}
 	return w.String()

@@ -138,6 +138,15 @@ func accountFile(name string) string {
 	return fmt.Sprintf("%s-%x", w.String(), sum[:4])
 }
 
+// foreign writes an amount in the currency it was taken in.
+func foreign(f *target.Foreign) string {
+	places, err := money.Places(f.Currency)
+	if err != nil {
+		places = 2
+	}
+	return f.Amount.Format(places) + " " + f.Currency
+}
+
 // column pads accounts so that amounts stand in one column.
 func column(p target.Payload, places int) (account, amount int) {
 	for _, l := range p.Lines {

@@ -2,7 +2,9 @@ package text
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -69,9 +71,21 @@ func (hledger) transaction(p target.Payload, places int) string {
 		if text := plain(l.Text); text != "" {
 			notes = append(notes, text)
 		}
+		if l.Documents != 0 {
+			notes = append(notes, fmt.Sprintf("documents:%d", l.Documents))
+		}
+		for _, name := range slices.Sorted(maps.Keys(l.Dimensions)) {
+			notes = append(notes, word(name)+":"+tag(l.Dimensions[name]))
+		}
 		if l.Tax != nil {
 			notes = append(notes, fmt.Sprintf("tax:%s, direction:%s, tax_base:%s, tax_amount:%s",
 				tag(l.Tax.Code), tag(l.Tax.Direction), l.Tax.Base.Format(places), l.Tax.Amount.Format(places)))
+			if l.Tax.Jurisdiction != "" {
+				notes = append(notes, "jurisdiction:"+tag(l.Tax.Jurisdiction))
+			}
+		}
+		if l.Foreign != nil {
+			notes = append(notes, fmt.Sprintf("foreign:%s, rate:%s", foreign(l.Foreign), l.Foreign.Rate))
 		}
 		if len(notes) > 0 {
 			w.WriteString("  ; " + strings.Join(notes, ", "))
@@ -87,6 +101,21 @@ func (hledger) transaction(p target.Payload, places int) string {
 func plain(s string) string {
 	s = strings.NewReplacer("; ", ", ", ";", ", ", ": ", " - ", ":", "-", "[", "(", "]", ")").Replace(s)
 	return strings.TrimSpace(s)
+}
+
+// word writes a name as a tag's or a metadata key's: small letters, digits and
+// hyphens, and not "date", which both programs act upon.
+func word(s string) string {
+	s = "by_" + strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'A' && r <= 'Z':
+			return r - 'A' + 'a'
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '-':
+			return r
+		}
+		return '-'
+	}, s)
+	return s
 }
 
 // tag writes a tag's value, which ends at a comma.

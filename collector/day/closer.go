@@ -1,0 +1,291 @@
+package day
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"tillbook.example/tillbook/collector/books"
+	"tillbook.example/tillbook/collector/merchant"
+	"tillbook.example/tillbook/collector/reconcile"
+	"tillbook.example/tillbook/shared/document"
+)
+
+// maxMoves is how often one close begins again because documents keep arriving;
+// then the day is left to the next pass.
+const maxMoves = 5
+
+// Points of a close at which Closer.At is called.
+const (
+	AtFacts   = "facts read"
+	AtDecided = "decided"
+	AtBuilt   = "built"
+	AtSave    = "before save"
+	AtSaved   = "saved"
+)
+
+// Closer closes days. Any number of them may work on the same store: what they
+// save is compared with the version it was made from.
+type Closer struct {
+	Store Store
+	Now   func() time.Time
+	// Mapping returns a mapping by its version, so that a document that comes late
+	// is booked as its day was; nil: always the mapping that holds now.
+	Mapping func(ctx context.Context, merchantID string, version int) (merchant.Mapping, error)
+	// At is called at each point of a close, by tests; it may be nil.
+	At func(point string)
+}
+
+// Pass is what one pass over the days came to.
+type Pass struct {
+	Looked, Closed, Held int
+}
+
+// Sweep looks at every unsettled day once, oldest first. A day that fails does
+// not keep the others from being closed; the errors come back together.
+func (c *Closer) Sweep(ctx context.Context) (Pass, error) {
+	refs, err := c.Store.Unsettled(ctx)
+	if err != nil {
+		return Pass{}, fmt.Errorf("find days to close: %w", err)
+	}
+	var pass Pass
+	var errs []error
+	for _, ref := range refs {
+		if err := ctx.Err(); err != nil {
+			return pass, errors.Join(append(errs, err)...)
+		}
+		pass.Looked++
+		switch state, err := c.Close(ctx, ref); {
+		case err != nil:
+			errs = append(errs, err)
+		case state == Ready:
+			pass.Closed++
+		case state == Held:
+			pass.Held++
+		}
+	}
+	return pass, errors.Join(errs...)
+}
+
+// Close decides one day and saves its entry, or its state and what holds it, and
+// returns the state. Where documents arrive meanwhile it begins again.
+func (c *Closer) Close(ctx context.Context, ref Ref) (string, error) {
+	for range maxMoves {
+		state, err := c.close(ctx, ref)
+		if !errors.Is(err, ErrMoved) {
+			if err != nil {
+				err = fmt.Errorf("close day %s of store %s, merchant %s: %w", ref.Day, ref.Store, ref.Merchant, err)
+			}
+			return state, err
+		}
+	}
+	return Closing, nil
+}
+
+func (c *Closer) close(ctx context.Context, ref Ref) (string, error) {
+	f, err := c.Store.Facts(ctx, ref)
+	if errors.Is(err, document.ErrNewer) {
+		return c.tooNew(ctx, ref, err)
+	}
+	if err != nil {
+		return "", err
+	}
+	c.at(AtFacts)
+	now := c.Now()
+	d, err := Decide(f, now)
+	if err != nil {
+		return "", err
+	}
+	c.at(AtDecided)
+	if d.State != Ready {
+		return d.State, c.set(ctx, f.StoreDay, d.State, d.Hold, now)
+	}
+	e, hold, err := c.build(ctx, f, d)
+	if err != nil {
+		return "", err
+	}
+	c.at(AtBuilt)
+	if hold != nil {
+		return Held, c.set(ctx, f.StoreDay, Held, hold, now)
+	}
+	e.At = now
+	c.at(AtSave)
+	if err := c.Store.Save(ctx, e); err != nil {
+		return "", err
+	}
+	c.at(AtSaved)
+	return Ready, nil
+}
+
+// set stores a state, if it is another than the stored one.
+func (c *Closer) set(ctx context.Context, d StoreDay, state string, hold *Hold, now time.Time) error {
+	if d.State == state && (hold == nil) == (d.Hold == nil) && (hold == nil || *hold == *d.Hold) && state != External {
+		return nil
+	}
+	return c.Store.Set(ctx, d.Ref, d.Version, state, hold, now)
+}
+
+// tooNew holds a day with a document that was written by a newer version.
+func (c *Closer) tooNew(ctx context.Context, ref Ref, cause error) (string, error) {
+	days, err := c.Store.Days(ctx, ref.Merchant)
+	if err != nil {
+		return "", err
+	}
+	i := slices.IndexFunc(days, func(d StoreDay) bool { return d.Ref == ref })
+	if i < 0 {
+		return "", cause
+	}
+	hold := &Hold{HoldNeedsUpgrade, OwnerPlatform, fmt.Sprintf("Upgrade the collector: %v.", cause)}
+	return Held, c.set(ctx, days[i], Held, hold, c.Now())
+}
+
+// build proves a day and makes its entry, or says what holds it.
+func (c *Closer) build(ctx context.Context, f Facts, d Decision) (Entry, *Hold, error) {
+	var previous Entry
+	var before Proof
+	if f.Entry > 0 {
+		var err error
+		if previous, err = c.Store.Entry(ctx, f.Ref, 0); err != nil {
+			return Entry{}, nil, fmt.Errorf("read the entry before: %w", err)
+		}
+		if err := before.Read(previous.Proof); err != nil {
+			return Entry{}, nil, err
+		}
+	}
+	mapping, found := f.Merchant.MappingFor(f.Day)
+	if !found {
+		return Entry{}, &Hold{HoldMapping, OwnerAccountant, fmt.Sprintf("Add a mapping that holds on %s to the configuration of merchant %s.", f.Day, f.Merchant.ID)}, nil
+	}
+	reason := reasonOf(f, d, previous, before, mapping)
+	var built made
+	tried := false
+	if reason != ReasonMapping && f.Entry > 0 && previous.Mapping != mapping.Version && c.Mapping != nil {
+		old, err := c.Mapping(ctx, f.Ref.Merchant, previous.Mapping)
+		if err != nil {
+			return Entry{}, nil, fmt.Errorf("read mapping %d: %w", previous.Mapping, err)
+		}
+		built = makeEntry(f, old)
+		tried = len(built.problems) == 0
+	}
+	if !tried {
+		built = makeEntry(f, mapping)
+	}
+	if hold := built.hold(); hold != nil {
+		return Entry{}, hold, nil
+	}
+	kept := Proof{Proof: built.proof, By: d.By, Missing: d.Gaps, Documents: revisions(f.Documents)}
+	if !built.proof.Proven {
+		open := opened(built.proof)
+		if !d.Late || !f.Merchant.PostUnproven() {
+			return Entry{}, &Hold{HoldNotProven, OwnerAccountant, sentence(open[0].Text, len(open)-1)}, nil
+		}
+		kept.Missing = append(slices.Clone(kept.Missing), "not proven: "+sentence(open[0].Text, len(open)-1))
+		if reason == ReasonClose {
+			reason = ReasonDeadline
+		}
+	}
+	proof, err := kept.JSON()
+	if err != nil {
+		return Entry{}, nil, err
+	}
+	return Entry{
+		Ref: f.Ref, Version: f.Version, Mapping: built.mapping, Rules: books.Rules, Body: built.entry.Canonical(), Proof: proof, Reason: reason,
+	}, nil, nil
+}
+
+// made is a day proven and turned into an entry by one mapping.
+type made struct {
+	mapping  int
+	proof    reconcile.Proof
+	entry    books.Entry
+	problems []books.Problem
+}
+
+// Subject is the name of a store-day in entries.
+func Subject(r Ref) string { return "store-day/" + r.Store + "/" + string(r.Day) }
+
+func makeEntry(f Facts, m merchant.Mapping) made {
+	documents := make([]*document.Document, 0, len(f.Documents))
+	for _, s := range f.Documents {
+		documents = append(documents, s.Document)
+	}
+	proof := reconcile.Prove(reconcile.Input{
+		Documents: documents, Originals: f.Originals, Previous: f.Previous, Rounding: m.Mapping.Rounding, Accepted: f.Accepted,
+	})
+	entry, problems := books.Build(books.Input{
+		Merchant: f.Ref.Merchant, Subject: Subject(f.Ref), Store: f.Ref.Store, Day: string(f.Day), Currency: f.Merchant.Currency,
+		Mapping: m.Mapping, MappingVersion: m.Version,
+		Documents: documents, Originals: f.Originals, OverShort: reconcile.OverShort(proof),
+	})
+	return made{m.Version, proof, entry, problems}
+}
+
+// hold turns the first of the books' problems into what holds the day.
+func (m made) hold() *Hold {
+	if len(m.problems) == 0 {
+		return nil
+	}
+	p := m.problems[0]
+	h := &Hold{HoldMapping, OwnerAccountant, sentence(p.Text, len(m.problems)-1)}
+	switch p.Code {
+	case books.UnknownKind:
+		h.Reason, h.Owner = HoldNeedsUpgrade, OwnerPlatform
+	case books.OriginalMissing, books.Unbalanced, books.OutOfRange, books.Duplicate:
+		h.Reason = HoldNotProven
+	}
+	return h
+}
+
+func opened(p reconcile.Proof) []reconcile.Difference {
+	return slices.DeleteFunc(slices.Clone(p.Differences), func(d reconcile.Difference) bool { return d.State != reconcile.Opened })
+}
+
+func sentence(text string, more int) string {
+	if more == 0 {
+		return text
+	}
+	return fmt.Sprintf("%s (And %d more.)", text, more)
+}
+
+// reasonOf says why an entry is made.
+func reasonOf(f Facts, d Decision, previous Entry, before Proof, mapping merchant.Mapping) string {
+	if f.Entry == 0 {
+		if d.By == ByDeadline {
+			return ReasonDeadline
+		}
+		return ReasonClose
+	}
+	known := map[string]int{}
+	for _, r := range before.Documents {
+		known[r.Key] = r.Revision
+	}
+	changed, reread := len(known), 0 // changed counts documents that are gone, too
+	for _, s := range f.Documents {
+		revision, was := known[s.Key]
+		if was {
+			changed--
+		}
+		if was && revision == s.Revision {
+			continue
+		}
+		changed++
+		if s.Document.Source.Reason == ReasonRecipe {
+			reread++
+		}
+	}
+	switch {
+	case changed == 0 && (previous.Mapping != mapping.Version || previous.Rules != books.Rules):
+		return ReasonMapping
+	case changed > 0 && changed == reread:
+		return ReasonRecipe
+	}
+	return ReasonLate
+}
+
+func (c *Closer) at(point string) {
+	if c.At != nil {
+		c.At(point)
+	}
+}

@@ -1,0 +1,438 @@
+package posting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"tillbook.example/tillbook/collector/merchant"
+	"tillbook.example/tillbook/collector/target"
+)
+
+// Bounds of trying.
+const (
+	// MaxAttempts is how often a posting with an unclear outcome is sent; then it
+	// is parked and waits for a person.
+	MaxAttempts = 12
+	firstWait   = time.Second
+	longestWait = 15 * time.Minute
+	// refusedWait is how long a refused posting rests: what it was refused for may
+	// have been put right at the target.
+	refusedWait = time.Hour
+)
+
+// Points of a delivery at which Poster.At is called.
+const (
+	AtDue      = "due read"
+	AtIntend   = "before intend"
+	AtIntended = "intended"
+	AtSend     = "before send"
+	AtSent     = "sent" // the target has answered, or not
+	AtSettle   = "before settle"
+	AtSettled  = "settled"
+)
+
+// Poster delivers. Any number of them may work on the same store: each step of
+// a posting is a compare-and-set of its state.
+//
+// It waits in memory only: after a restart an unclear posting is looked up no
+// earlier than the target's longest request time after the start, and others
+// are tried at once.
+type Poster struct {
+	Store     Store
+	Directory merchant.Directory
+	// Target opens the books of a connection. It is called for each subject.
+	Target func(m merchant.Merchant, c merchant.Connection) (target.Target, error)
+	Now    func() time.Time
+	// At is called at each point of a delivery, by tests; it may be nil.
+	At func(point string)
+
+	mu     sync.Mutex
+	pauses map[attempt]time.Time // not before
+}
+
+// attempt is one attempt of one posting.
+type attempt struct {
+	merchant, target, reference, state string
+	attempts                           int
+}
+
+// Pass is what one pass over what is due came to.
+type Pass struct {
+	Due     int // subjects
+	Done    int // nothing more to do for now: posted, or equal already
+	Waiting int
+	Refused int
+	Parked  int
+}
+
+// subject is one delivery while it is worked on.
+type subject struct {
+	*Poster
+	due    Due
+	config merchant.Merchant
+	store  merchant.Store
+	target target.Target
+}
+
+// Sweep brings each subject that is due one step on, oldest day first. A subject
+// that fails does not keep the others from being posted; a target that is
+// unavailable is left alone for the rest of the pass. The errors come back
+// together.
+func (p *Poster) Sweep(ctx context.Context) (Pass, error) {
+	all, err := p.Store.Due(ctx)
+	if err != nil {
+		return Pass{}, fmt.Errorf("find what is to be posted: %w", err)
+	}
+	p.at(AtDue)
+	p.forget(all)
+	var pass Pass
+	var errs []error
+	down := map[[2]string]bool{}
+	for _, due := range all {
+		if err := ctx.Err(); err != nil {
+			return pass, errors.Join(append(errs, err)...)
+		}
+		pass.Due++
+		books := [2]string{due.Merchant, due.Target}
+		if down[books] {
+			pass.Waiting++
+			continue
+		}
+		state, err := p.Deliver(ctx, due)
+		switch {
+		case errors.Is(err, target.ErrUnavailable):
+			down[books] = true
+			pass.Waiting++
+			errs = append(errs, err)
+		case errors.Is(err, ErrStale): // somebody else was faster: look again
+			pass.Waiting++
+		case err != nil:
+			errs = append(errs, err)
+		}
+		switch state {
+		case Posted, Undone:
+			pass.Done++
+		case Parked:
+			pass.Parked++
+		case Refused:
+			pass.Refused++
+		case Sent, Unknown, Intended:
+			pass.Waiting++
+		}
+	}
+	return pass, errors.Join(errs...)
+}
+
+// Deliver brings one subject on: it settles what is unsettled, or intends and
+// sends what is still missing. It returns the state of the last posting.
+func (p *Poster) Deliver(ctx context.Context, due Due) (string, error) {
+	s, err := p.open(ctx, due)
+	if err == nil {
+		var state string
+		if state, err = s.deliver(ctx); err == nil {
+			return state, nil
+		}
+	}
+	return "", fmt.Errorf("post day %s of store %s, merchant %s, to %s: %w", due.Day, due.Store, due.Merchant, due.Target, err)
+}
+
+func (p *Poster) open(ctx context.Context, due Due) (*subject, error) {
+	m, err := p.Directory.Merchant(ctx, due.Merchant)
+	if err != nil {
+		return nil, err
+	}
+	store, known := m.Store(due.Store)
+	if !known {
+		return nil, fmt.Errorf("the store is not in the merchant's configuration any more; put it back")
+	}
+	connection, known := m.Connection(due.Target)
+	if !known {
+		return nil, fmt.Errorf("the connection is not in the merchant's configuration any more; put it back to settle its postings")
+	}
+	t, err := p.Target(m, connection)
+	if err != nil {
+		return nil, err
+	}
+	return &subject{p, due, m, store, t}, nil
+}
+
+func (s *subject) deliver(ctx context.Context) (string, error) {
+	if n := len(s.due.Postings); n > 0 && !Settled(s.due.Postings[n-1].State) {
+		return s.settle(ctx, s.due.Postings[n-1]) // the next pass goes on from there
+	}
+	if err := s.adopt(ctx); err != nil {
+		return "", err
+	}
+	full, err := Lines(s.due.Entry)
+	if err != nil {
+		return "", err
+	}
+	lines := Difference(full, s.due.Postings)
+	if len(lines) == 0 {
+		return Posted, s.Store.Complete(ctx, s.due.Ref, s.due.Target, s.due.Entry.Version, s.Now())
+	}
+	revision := 1
+	for _, p := range s.due.Postings {
+		revision = max(revision, p.Revision+1)
+	}
+	payload, err := Payload(s.config, s.store, s.due.Entry, s.due.Target, revision, lines)
+	if err != nil {
+		return "", err
+	}
+	hash, err := payload.Hash()
+	if err != nil {
+		return "", err
+	}
+	p := Posting{
+		Ref: s.due.Ref, Target: s.due.Target, Revision: revision, Entry: s.due.Entry.Version, Reference: payload.Reference,
+		Payload: payload, Hash: hash, State: Intended, At: s.Now(),
+	}
+	s.at(AtIntend)
+	if err := s.Store.Intend(ctx, p); err != nil {
+		return "", err
+	}
+	s.at(AtIntended)
+	return s.send(ctx, p)
+}
+
+// settle brings an unsettled posting on.
+func (s *subject) settle(ctx context.Context, p Posting) (string, error) {
+	s.at(AtSettle)
+	switch p.State {
+	case Parked:
+		return p.State, nil
+	case Refused:
+		if s.due.Entry.Version > p.Entry {
+			// It was never booked, and is of no use any more.
+			return s.move(ctx, p, Undone, p.Error)
+		}
+	}
+	if s.waits(p) {
+		return p.State, nil
+	}
+	if p.State == Sent || p.State == Unknown {
+		return s.lookUp(ctx, p)
+	}
+	return s.send(ctx, p)
+}
+
+// send sends a posting, once it is noted that it is being sent.
+func (s *subject) send(ctx context.Context, p Posting) (string, error) {
+	from := p.State
+	p.State, p.Error = Sent, ""
+	if err := s.Store.Advance(ctx, p, from); err != nil {
+		return "", err
+	}
+	p.Attempts++
+	s.at(AtSend)
+	sending, cancel := context.WithTimeout(ctx, s.target.Capabilities().LongestRequest)
+	receipt, err := s.target.Post(sending, p.Payload)
+	cancel()
+	s.at(AtSent)
+	// The answer is stored even if the caller is being stopped.
+	ctx = context.WithoutCancel(ctx)
+	switch {
+	case err == nil:
+		return s.posted(ctx, p, receipt)
+	case errors.Is(err, target.ErrTaken):
+		return s.move(ctx, p, Parked, err.Error())
+	case errors.Is(err, target.ErrRefused):
+		return s.move(ctx, p, Refused, err.Error())
+	case errors.Is(err, target.ErrUnavailable):
+		_, moved := s.move(ctx, p, Intended, err.Error())
+		return "", errors.Join(err, moved)
+	}
+	return s.move(ctx, p, Unknown, err.Error())
+}
+
+// lookUp finds out what became of a posting.
+func (s *subject) lookUp(ctx context.Context, p Posting) (string, error) {
+	found, receipt, err := s.target.Find(ctx, p.Reference)
+	switch {
+	case err != nil:
+		return s.move(ctx, p, Unknown, "looking it up: "+err.Error())
+	case found == nil && p.Attempts >= MaxAttempts:
+		return s.move(ctx, p, Parked, fmt.Sprintf("sent %d times, and not there: %s", p.Attempts, p.Error))
+	case found == nil:
+		return s.send(ctx, p)
+	case !found.Equal(p.Payload):
+		return s.move(ctx, p, Parked, fmt.Sprintf("%v: %s is %s", target.ErrTaken, p.Reference, differs(*found, p.Payload)))
+	}
+	return s.posted(ctx, p, receipt)
+}
+
+// differs says how what was found differs from what was sent.
+func differs(found, sent target.Payload) string {
+	switch {
+	case found.Key != sent.Key:
+		return "another posting, " + found.Key
+	case found.Date != sent.Date:
+		return fmt.Sprintf("dated %s there, not %s", found.Date, sent.Date)
+	}
+	return "there with other amounts or texts: it was changed by hand"
+}
+
+func (s *subject) posted(ctx context.Context, p Posting, receipt target.Receipt) (string, error) {
+	p.RemoteID = receipt.RemoteID
+	return s.move(ctx, p, Posted, "")
+}
+
+// move stores a posting's new state.
+func (s *subject) move(ctx context.Context, p Posting, state, text string) (string, error) {
+	from := p.State
+	p.State, p.Error = state, plain(text)
+	if Settled(state) {
+		p.SettledAt = s.Now()
+	}
+	if err := s.Store.Advance(ctx, p, from); err != nil {
+		return "", err
+	}
+	s.at(AtSettled)
+	switch state {
+	case Intended:
+		s.pause(p, backoff(p.Attempts))
+	case Unknown:
+		s.pause(p, s.target.Capabilities().LongestRequest+backoff(p.Attempts))
+	case Refused:
+		s.pause(p, refusedWait)
+	}
+	return state, nil
+}
+
+// adopt takes in the postings of the subject that the target holds and the store
+// does not know, as after a restore.
+func (s *subject) adopt(ctx context.Context) error {
+	references, err := s.target.List(ctx, prefix(s.store, s.due.Day))
+	if err != nil {
+		return fmt.Errorf("list what stands: %w", err)
+	}
+	var found []Posting
+	for _, reference := range references {
+		if slices.ContainsFunc(s.due.Postings, func(p Posting) bool { return p.Reference == reference }) {
+			continue
+		}
+		payload, receipt, err := s.target.Find(ctx, reference)
+		if err != nil {
+			return fmt.Errorf("read what stands: %w", err)
+		}
+		if payload == nil {
+			continue
+		}
+		revision := revisionOf(payload.Key, s.due.Ref, s.due.Target)
+		if revision == 0 {
+			continue // not this subject's: taken, if it is ever wanted
+		}
+		hash, err := payload.Hash()
+		if err != nil {
+			return err
+		}
+		found = append(found, Posting{
+			Ref: s.due.Ref, Target: s.due.Target, Revision: revision, Reference: reference, Payload: *payload, Hash: hash,
+			State: Posted, RemoteID: receipt.RemoteID, At: s.Now(), SettledAt: s.Now(),
+		})
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	slices.SortFunc(found, func(a, b Posting) int { return a.Revision - b.Revision })
+	if err := s.Store.Adopt(ctx, found); err != nil {
+		return fmt.Errorf("adopt what stands: %w", err)
+	}
+	known, err := s.Store.Postings(ctx, s.due.Ref)
+	if err != nil {
+		return err
+	}
+	s.due.Postings = slices.DeleteFunc(known, func(p Posting) bool { return p.Target != s.due.Target })
+	slices.SortFunc(s.due.Postings, func(a, b Posting) int { return a.Revision - b.Revision })
+	return nil
+}
+
+// backoff grows with each attempt.
+func backoff(attempts int) time.Duration {
+	wait := firstWait
+	for range min(attempts, 20) - 1 {
+		wait *= 2
+	}
+	return min(wait, longestWait)
+}
+
+// waits reports whether a posting must rest longer. One that is not known to rest
+// is tried at once, save that one which may be under way, perhaps from another
+// process, first gets the target's longest request time from now.
+func (s *subject) waits(p Posting) bool {
+	s.mu.Lock()
+	until, known := s.pauses[attemptOf(p)]
+	s.mu.Unlock()
+	if !known && (p.State == Sent || p.State == Unknown) {
+		s.pause(p, s.target.Capabilities().LongestRequest)
+		return true
+	}
+	return s.Now().Before(until)
+}
+
+// pause lets a posting rest in the state and attempt it is in.
+func (p *Poster) pause(of Posting, rest time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.pauses == nil {
+		p.pauses = map[attempt]time.Time{}
+	}
+	p.pauses[attemptOf(of)] = p.Now().Add(rest)
+}
+
+// forget drops the pauses of postings that are settled.
+func (p *Poster) forget(due []Due) {
+	kept := map[attempt]bool{}
+	for _, d := range due {
+		for _, posting := range d.Postings {
+			kept[attemptOf(posting)] = true
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	maps.DeleteFunc(p.pauses, func(id attempt, _ time.Time) bool { return !kept[id] })
+}
+
+func attemptOf(p Posting) attempt {
+	return attempt{p.Merchant, p.Target, p.Reference, p.State, p.Attempts}
+}
+
+// Retry gives a parked or refused posting one more try, as a person may ask. A
+// parked one is looked up first: one that is there is posted, one that is there
+// otherwise stays parked.
+func (p *Poster) Retry(ctx context.Context, due Due) error {
+	n := len(due.Postings)
+	if n == 0 || due.Postings[n-1].State != Parked && due.Postings[n-1].State != Refused {
+		return fmt.Errorf("retry day %s of store %s at %s: no posting of it is %s or %s", due.Day, due.Store, due.Target, Parked, Refused)
+	}
+	last := due.Postings[n-1]
+	s, err := p.open(ctx, due)
+	if err != nil {
+		return fmt.Errorf("retry posting %s: %w", last.Reference, err)
+	}
+	found, receipt, err := s.target.Find(ctx, last.Reference)
+	switch {
+	case err != nil:
+	case found == nil:
+		_, err = s.move(ctx, last, Intended, last.Error)
+	case found.Equal(last.Payload):
+		_, err = s.posted(ctx, last, receipt)
+	default:
+		err = fmt.Errorf("%w: it is %s", target.ErrTaken, differs(*found, last.Payload))
+	}
+	if err != nil {
+		return fmt.Errorf("retry posting %s: %w", last.Reference, err)
+	}
+	return nil
+}
+
+func (p *Poster) at(point string) {
+	if p.At != nil {
+		p.At(point)
+	}
+}

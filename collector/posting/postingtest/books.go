@@ -1,0 +1,156 @@
+package postingtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"tillbook.example/tillbook/collector/target"
+)
+
+// Fault is what goes wrong with one request to Books.
+type Fault int
+
+// Faults of a post.
+const (
+	None          Fault = iota
+	BookThenFail        // booked, but the answer is lost
+	FailUnbooked        // not booked, and nobody can tell
+	Down                // definitely not booked, try later
+	Refuse              // definitely not booked
+	CannotBeFound       // a find fails
+)
+
+// ErrLost: the answer did not arrive.
+var ErrLost = errors.New("connection reset")
+
+// Books are accounting books in memory. They are unique by reference only if
+// Unique is set; otherwise a second post of a reference books it twice, as a
+// careless system would.
+type Books struct {
+	Unique bool
+
+	mu     sync.Mutex
+	faults []Fault
+	booked []target.Payload
+	posts  int
+}
+
+var _ target.Target = (*Books)(nil)
+
+// LongestRequest is what Books state.
+const LongestRequest = 10 * time.Second
+
+// Fail queues faults: each request takes the next.
+func (b *Books) Fail(faults ...Fault) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.faults = append(b.faults, faults...)
+}
+
+// Booked returns all that was booked, in order.
+func (b *Books) Booked() []target.Payload {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.booked)
+}
+
+// Posts returns how many posts arrived.
+func (b *Books) Posts() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.posts
+}
+
+// Edit changes what is booked under a reference, as an accountant might.
+func (b *Books) Edit(reference string, change func(*target.Payload)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := range b.booked {
+		if b.booked[i].Reference == reference {
+			b.booked[i].Lines = slices.Clone(b.booked[i].Lines)
+			change(&b.booked[i])
+		}
+	}
+}
+
+func (b *Books) next() Fault {
+	if len(b.faults) == 0 {
+		return None
+	}
+	f := b.faults[0]
+	b.faults = b.faults[1:]
+	return f
+}
+
+// Capabilities implements target.Target.
+func (b *Books) Capabilities() target.Capabilities {
+	if b.Unique {
+		return target.Capabilities{Uniqueness: target.UniqueForEver, LongestRequest: LongestRequest}
+	}
+	return target.Capabilities{Uniqueness: target.LookUpOnly, LongestRequest: LongestRequest}
+}
+
+// Post implements target.Target.
+func (b *Books) Post(ctx context.Context, p target.Payload) (target.Receipt, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.posts++
+	if err := p.Validate(); err != nil {
+		return target.Receipt{}, fmt.Errorf("%w: %w", target.ErrRefused, err)
+	}
+	fault := b.next()
+	switch fault {
+	case FailUnbooked:
+		return target.Receipt{}, ErrLost
+	case Down:
+		return target.Receipt{}, target.ErrUnavailable
+	case Refuse:
+		return target.Receipt{}, target.ErrRefused
+	}
+	i := slices.IndexFunc(b.booked, func(q target.Payload) bool { return q.Reference == p.Reference })
+	switch {
+	case i < 0 || !b.Unique:
+		b.booked = append(b.booked, p)
+	case !b.booked[i].Equal(p):
+		return target.Receipt{}, target.ErrTaken
+	}
+	if fault == BookThenFail {
+		return target.Receipt{}, ErrLost
+	}
+	return target.Receipt{RemoteID: p.Reference}, nil
+}
+
+// Find implements target.Target.
+func (b *Books) Find(_ context.Context, reference string) (*target.Payload, target.Receipt, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.faults) > 0 && b.faults[0] == CannotBeFound {
+		b.next()
+		return nil, target.Receipt{}, ErrLost
+	}
+	for _, p := range b.booked {
+		if p.Reference == reference {
+			return &p, target.Receipt{RemoteID: reference}, nil
+		}
+	}
+	return nil, target.Receipt{}, nil
+}
+
+// List implements target.Target.
+func (b *Books) List(_ context.Context, prefix string) ([]string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var references []string
+	for _, p := range b.booked {
+		if strings.HasPrefix(p.Reference, prefix) {
+			references = append(references, p.Reference)
+		}
+	}
+	slices.Sort(references)
+	return slices.Compact(references), nil
+}
