@@ -1,0 +1,198 @@
+package storage
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+
+	"tillbook.example/tillbook/collector/day"
+	"tillbook.example/tillbook/shared/bizday"
+	"tillbook.example/tillbook/shared/document"
+)
+
+const (
+	dayDocuments query = `SELECT key, revision, agent, conflict, hash, body FROM document
+		WHERE merchant = $1 AND store = $2 AND day = $3 AND standing = 'current'`
+	dayCounts query = `SELECT key, hash, body FROM document
+		WHERE merchant = $1 AND store = $2 AND day = $3 AND kind = 'TILL_COUNT' AND standing = 'current' ORDER BY key`
+	previousDay query = `SELECT d.day FROM store_day d WHERE d.merchant = $1 AND d.store = $2 AND d.day < $3
+		AND EXISTS (SELECT 1 FROM document x WHERE x.merchant = d.merchant AND x.store = d.store AND x.day = d.day AND x.standing = 'current')
+		ORDER BY d.day DESC LIMIT 1`
+	originalByKey query = `SELECT key, store, day, hash, body FROM document
+		WHERE merchant = $1 AND key = $2 AND standing = 'current'`
+	originalByReceipt query = `SELECT key, store, day, hash, body FROM document
+		WHERE merchant = $1 AND store = $2 AND receipt = $3 AND standing = 'current' AND receipt <> '' AND day <= $4
+		ORDER BY day DESC, key LIMIT 50`
+	rejectedSince query = `SELECT count(*) FROM rejected WHERE merchant = $1 AND store = $2 AND received >= $3 AND replayed = 0`
+)
+
+// Facts returns all that a close looks at, from one snapshot. Documents are
+// sorted by key. Previous are the counts of the newest earlier day that has
+// documents. Originals are what the day's links name and is not of this day: by
+// key, or by receipt number within the store, then of the same terminal where
+// there is one, and of the newest day up to this one. A day without documents
+// has version 0.
+//
+// A document written by a newer version fails with document.ErrNewer: what it
+// holds beyond what is known here must not be left out of an entry.
+func (db *DB) Facts(ctx context.Context, ref day.Ref) (day.Facts, error) {
+	var f day.Facts
+	err := db.read(ctx, fmt.Sprintf("read day %s %s", ref.Store, ref.Day), func(tx *tx) (err error) {
+		f = day.Facts{StoreDay: day.StoreDay{Ref: ref, State: day.Open}, Originals: map[string]*document.Document{}}
+		if f.Merchant, err = tx.merchant(ref.Merchant); err != nil {
+			return err
+		}
+		known := false
+		if f.Store, known = f.Merchant.Store(ref.Store); !known {
+			return fmt.Errorf("store %s is not in the configuration of merchant %s", ref.Store, ref.Merchant)
+		}
+		d, err := scanDay(tx.row(selectDay, ref.Merchant, ref.Store, string(ref.Day)))
+		if err == nil {
+			f.StoreDay = d
+		} else if !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if err := tx.documents(&f); err != nil {
+			return err
+		}
+		if err := tx.originals(&f); err != nil {
+			return err
+		}
+		if err := tx.previous(&f); err != nil {
+			return err
+		}
+		agents, err := tx.agents(storeAgents, ref.Merchant, ref.Store)
+		for _, a := range agents {
+			f.Agents = append(f.Agents, day.Agent{ID: a.Identity.Agent, CoveredTo: a.Beat.CoveredTo, Revoked: !a.RevokedAt.IsZero()})
+		}
+		if err != nil {
+			return err
+		}
+		calendar, err := f.Store.Calendar()
+		if err != nil {
+			return err
+		}
+		return tx.row(rejectedSince, ref.Merchant, ref.Store, micros(calendar.Rule.Start(ref.Day)))(&f.Rejected)
+	})
+	if err != nil {
+		return day.Facts{}, err
+	}
+	return f, nil
+}
+
+func (t *tx) documents(f *day.Facts) error {
+	err := t.each(func(scan func(...any) error) error {
+		var s day.Stored
+		var contradicted int
+		var hash, body sql.RawBytes
+		if err := scan(&s.Key, &s.Revision, &s.Agent, &contradicted, &hash, &body); err != nil {
+			return err
+		}
+		f.Conflicts += contradicted
+		var err error
+		s.Document, err = decode(body, f.Ref.Merchant, f.Ref.Store, hash)
+		f.Documents = append(f.Documents, s)
+		return named(s.Key, err)
+	}, dayDocuments, f.Ref.Merchant, f.Ref.Store, string(f.Ref.Day))
+	slices.SortFunc(f.Documents, func(a, b day.Stored) int { return cmp.Compare(a.Key, b.Key) })
+	return err
+}
+
+func (t *tx) originals(f *day.Facts) error {
+	wanted := map[string]bool{} // links that were looked up
+	for _, s := range f.Documents {
+		for _, link := range s.Document.Links {
+			what, q, args := "", query(""), []any(nil)
+			switch {
+			case link.Key != nil:
+				key := *link.Key
+				key.Store = cmp.Or(key.Store, f.Ref.Store)
+				what, q, args = "key "+key.String(), originalByKey, []any{f.Ref.Merchant, key.String()}
+			case link.Number != "":
+				what = "number " + s.Document.Key.Terminal + "\x00" + link.Number
+				q, args = originalByReceipt, []any{f.Ref.Merchant, f.Ref.Store, link.Number, string(f.Ref.Day)}
+			}
+			if what == "" || wanted[what] {
+				continue
+			}
+			wanted[what] = true
+			if err := t.original(f, s, q, args); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// original adds the first document that a query finds for a link of s, one of
+// the same terminal before others, unless it is of the day itself.
+func (t *tx) original(f *day.Facts, s day.Stored, q query, args []any) error {
+	var best *document.Document
+	var key string
+	var bestDay bizday.Day
+	var store string
+	err := t.each(func(scan func(...any) error) error {
+		var foundKey, foundStore string
+		var foundDay bizday.Day
+		var hash, body sql.RawBytes
+		if err := scan(&foundKey, &foundStore, &foundDay, &hash, &body); err != nil || foundKey == s.Key {
+			return err
+		}
+		d, err := decode(body, f.Ref.Merchant, foundStore, hash)
+		if err != nil {
+			return named(foundKey, err)
+		}
+		if best == nil || best.Key.Terminal != s.Document.Key.Terminal && d.Key.Terminal == s.Document.Key.Terminal {
+			best, key, bestDay, store = d, foundKey, foundDay, foundStore
+		}
+		return nil
+	}, q, args...)
+	if best != nil && (bestDay != f.Ref.Day || store != f.Ref.Store) {
+		f.Originals[key] = best
+	}
+	return err
+}
+
+func (t *tx) previous(f *day.Facts) error {
+	var previous string
+	err := t.row(previousDay, f.Ref.Merchant, f.Ref.Store, string(f.Ref.Day))(&previous)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return t.each(func(scan func(...any) error) error {
+		var key string
+		var hash, body sql.RawBytes
+		if err := scan(&key, &hash, &body); err != nil {
+			return err
+		}
+		d, err := decode(body, f.Ref.Merchant, f.Ref.Store, hash)
+		f.Previous = append(f.Previous, d)
+		return named(key, err)
+	}, dayCounts, f.Ref.Merchant, f.Ref.Store, previous)
+}
+
+// decode reads a stored document. Its bytes are as the agent sent them: for whom
+// it is stands in the columns.
+func decode(body []byte, merchant, store string, hash []byte) (*document.Document, error) {
+	d, err := document.Unmarshal(body)
+	if err != nil {
+		return nil, err
+	}
+	d.Key.Merchant, d.Key.Store = merchant, store
+	d.ContentHash = hex.EncodeToString(hash)
+	return d, nil
+}
+
+func named(key string, err error) error {
+	if err != nil {
+		return fmt.Errorf("document %s: %w", key, err)
+	}
+	return nil
+}

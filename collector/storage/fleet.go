@@ -1,0 +1,146 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"tillbook.example/tillbook/collector/fleet"
+)
+
+const (
+	insertCode query = `INSERT INTO join_code (hash, merchant, store, expires_at) VALUES ($1, $2, $3, $4)`
+	selectCode query = `SELECT merchant, store FROM join_code WHERE hash = $1 AND used_by = '' AND expires_at > $2`
+	useCode    query = `UPDATE join_code SET used_by = $2 WHERE hash = $1 AND used_by = ''`
+
+	insertAgent query = `INSERT INTO agent (merchant, agent, store, host, version, enrolled_at) VALUES ($1, $2, $3, $4, $5, $6)`
+	revokeAgent query = `UPDATE agent SET revoked_at = $3 WHERE merchant = $1 AND agent = $2 AND revoked_at = 0`
+	seenAgent   query = `UPDATE agent SET version = CASE WHEN $3 = '' THEN version ELSE $3 END,
+		seen_at = CASE WHEN seen_at > $4 THEN seen_at ELSE $4 END WHERE merchant = $1 AND agent = $2`
+	beatAgent query = `UPDATE agent SET seen_at = $3, unsent = $4, oldest_unsent = $5, refused = $6, quarantined = $7, work = $8
+		WHERE merchant = $1 AND agent = $2 AND seen_at <= $3`
+	existsAgent query = `SELECT 1 FROM agent WHERE merchant = $1 AND agent = $2`
+
+	// The newest epoch says up to when an agent is covered.
+	agentColumns = `SELECT a.merchant, a.agent, a.store, a.host, a.version, a.enrolled_at, a.revoked_at, a.seen_at,
+		a.unsent, a.oldest_unsent, a.refused, a.quarantined, a.work, coalesce((SELECT e.covered_to FROM epoch e
+		WHERE e.merchant = a.merchant AND e.agent = a.agent ORDER BY e.epoch DESC LIMIT 1), 0) FROM agent a`
+	selectAgent  query = agentColumns + ` WHERE a.merchant = $1 AND a.agent = $2`
+	selectAgents query = agentColumns + ` ORDER BY a.merchant, a.store, a.agent`
+	storeAgents  query = agentColumns + ` WHERE a.merchant = $1 AND a.store = $2 ORDER BY a.agent`
+)
+
+// AddCode stores a join code.
+func (db *DB) AddCode(ctx context.Context, c fleet.Code) error {
+	return db.write(ctx, "add join code", func(tx *tx) error {
+		_, err := tx.exec(insertCode, c.Hash[:], c.Merchant, c.Store, micros(c.ExpiresAt))
+		return err
+	})
+}
+
+// Redeem uses a join code up and adds the agent it is redeemed for. A code that
+// is unknown, used or expired at the moment is fleet.ErrCode.
+func (db *DB) Redeem(ctx context.Context, hash [32]byte, agent string, host, version string, at time.Time) (fleet.Identity, error) {
+	id := fleet.Identity{Agent: agent}
+	err := db.write(ctx, "redeem join code", func(tx *tx) error {
+		err := tx.row(selectCode, hash[:], micros(at))(&id.Merchant, &id.Store)
+		if errors.Is(err, sql.ErrNoRows) {
+			return fleet.ErrCode
+		}
+		if err != nil {
+			return err
+		}
+		if n, err := tx.exec(useCode, hash[:], agent); err != nil || n != 1 {
+			return errors.Join(err, fleet.ErrCode)
+		}
+		_, err = tx.exec(insertAgent, id.Merchant, agent, id.Store, host, version, micros(at))
+		return err
+	})
+	if err != nil {
+		return fleet.Identity{}, err
+	}
+	return id, nil
+}
+
+// Agent returns one agent, or fleet.ErrUnknown. Its CoveredTo is what its newest
+// epoch has stored, not what the last heartbeat said.
+func (db *DB) Agent(ctx context.Context, merchant, agent string) (fleet.Agent, error) {
+	var a fleet.Agent
+	err := db.read(ctx, "read agent "+agent, func(tx *tx) (err error) {
+		a, err = scanAgent(tx.row(selectAgent, merchant, agent))
+		if errors.Is(err, sql.ErrNoRows) {
+			return fleet.ErrUnknown
+		}
+		return err
+	})
+	return a, err
+}
+
+// Agents returns all agents of all merchants, by merchant, store and agent.
+func (db *DB) Agents(ctx context.Context) ([]fleet.Agent, error) {
+	var agents []fleet.Agent
+	err := db.read(ctx, "read agents", func(tx *tx) (err error) {
+		agents, err = tx.agents(selectAgents)
+		return err
+	})
+	return agents, err
+}
+
+func (t *tx) agents(q query, args ...any) ([]fleet.Agent, error) {
+	var agents []fleet.Agent
+	err := t.each(func(scan func(...any) error) error {
+		a, err := scanAgent(scan)
+		agents = append(agents, a)
+		return err
+	}, q, args...)
+	return agents, err
+}
+
+func scanAgent(scan func(...any) error) (a fleet.Agent, err error) {
+	var enrolled, revoked, seen, oldest, covered, unsent, refused, quarantined int64
+	err = scan(&a.Merchant, &a.Identity.Agent, &a.Store, &a.Host, &a.Version, &enrolled, &revoked, &seen,
+		&unsent, &oldest, &refused, &quarantined, &a.Beat.Work, &covered)
+	a.EnrolledAt, a.RevokedAt, a.SeenAt = moment(enrolled), moment(revoked), moment(seen)
+	a.Beat.Unsent, a.Beat.Refused, a.Beat.Quarantined = uint64(unsent), uint64(refused), uint64(quarantined)
+	a.Beat.OldestUnsent, a.Beat.CoveredTo = moment(oldest), moment(covered)
+	return a, err
+}
+
+// Revoke takes an agent's right to speak away, from its first call on; an
+// unknown agent is fleet.ErrUnknown.
+func (db *DB) Revoke(ctx context.Context, merchant, agent string, at time.Time) error {
+	return db.agentUpdate(ctx, "revoke agent "+agent, merchant, agent, revokeAgent, merchant, agent, micros(at))
+}
+
+// Seen notes that an agent was heard and which version it runs.
+func (db *DB) Seen(ctx context.Context, id fleet.Identity, version string, at time.Time) error {
+	return db.agentUpdate(ctx, "note agent "+id.Agent, id.Merchant, id.Agent, seenAgent, id.Merchant, id.Agent, version, micros(at))
+}
+
+// Beat stores an agent's heartbeat, unless a newer one is stored. Its CoveredTo
+// is not stored: see Agent and Covered.
+func (db *DB) Beat(ctx context.Context, id fleet.Identity, b fleet.Beat, at time.Time) error {
+	return db.agentUpdate(ctx, "store heartbeat of "+id.Agent, id.Merchant, id.Agent, beatAgent,
+		id.Merchant, id.Agent, micros(at), clamp(b.Unsent), micros(b.OldestUnsent), clamp(b.Refused), clamp(b.Quarantined), b.Work)
+}
+
+// agentUpdate runs an update that changes nothing where it has been run before,
+// and fails with fleet.ErrUnknown where there is no such agent.
+func (db *DB) agentUpdate(ctx context.Context, what, merchant, agent string, q query, args ...any) error {
+	return db.write(ctx, what, func(tx *tx) error {
+		if n, err := tx.exec(q, args...); err != nil || n > 0 {
+			return err
+		}
+		var one int
+		err := tx.row(existsAgent, merchant, agent)(&one)
+		if errors.Is(err, sql.ErrNoRows) {
+			return fmt.Errorf("%s of merchant %s: %w", agent, merchant, fleet.ErrUnknown)
+		}
+		return err
+	})
+}
+
+// clamp fits a count that an agent states into a column.
+func clamp(n uint64) int64 { return int64(min(n, 1<<63-1)) }

@@ -1,0 +1,219 @@
+package storagetest
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"tillbook.example/tillbook/collector/day"
+	"tillbook.example/tillbook/collector/intake"
+	"tillbook.example/tillbook/collector/storage"
+	"tillbook.example/tillbook/shared/bizday"
+	"tillbook.example/tillbook/shared/document"
+)
+
+func dayTests() []test {
+	return []test{
+		{"an entry makes its day ready, once", func(b *bundle) {
+			b.apply(configuration(mine))
+			b.closed(2)
+			days, err := b.db.Days(b.Context(), mine)
+			b.must(err)
+			equal(b, "days", days, []day.StoreDay{{Ref: b.ref(), Version: 2, State: day.Ready, Entry: 2, ClosedAt: noon}})
+			equal(b, "unsettled", b.unsettled(), nil)
+			again := entry(b.ref(), 2)
+			again.At = noon.Add(time.Hour)
+			b.must(b.db.Save(b.Context(), again))
+			stored, err := b.db.Entry(b.Context(), b.ref(), 0)
+			b.must(err)
+			equal(b, "entry", stored, entry(b.ref(), 2))
+			again.Body = []byte(`{"version":2.5}`)
+			if err := b.db.Save(b.Context(), again); err == nil {
+				b.Error("another entry was saved at the same version")
+			}
+		}},
+		{"an entry of a version that has passed is not saved", func(b *bundle) {
+			l := b.lane(mine, "agent-1", 1)
+			l.add(sale(mine, "1", "1.00"), sale(mine, "2", "1.00"))
+			b.commit(l, 1, 1)
+			b.commit(l, 2, 2)
+			before := b.dumpMine()
+			for _, version := range []int64{0, 1, 3} {
+				if err := b.db.Save(b.Context(), entry(b.ref(), version)); !errors.Is(err, day.ErrMoved) {
+					b.Errorf("saved at version %d: %v", version, err)
+				}
+				if err := b.db.Set(b.Context(), b.ref(), version, day.Closing, nil, noon); !errors.Is(err, day.ErrMoved) {
+					b.Errorf("set at version %d: %v", version, err)
+				}
+			}
+			equal(b, "rows", b.dumpMine(), before)
+			if _, err := b.db.Entry(b.Context(), b.ref(), 0); !errors.Is(err, storage.ErrNone) {
+				b.Errorf("an entry is there: %v", err)
+			}
+		}},
+		{"a document that arrives late opens the question again", func(b *bundle) {
+			l := b.lane(mine, "agent-1", 1)
+			l.add(sale(mine, "1", "1.00"), sale(mine, "2", "1.00"))
+			b.commit(l, 1, 1)
+			b.must(b.db.Save(b.Context(), entry(b.ref(), 1)))
+			b.commit(l, 2, 2)
+			equal(b, "unsettled", b.unsettled(), []day.Ref{b.ref()})
+			b.must(b.db.Save(b.Context(), entry(b.ref(), 2)))
+			for version, want := range map[int64]int64{0: 2, 1: 1, 2: 2} {
+				e, err := b.db.Entry(b.Context(), b.ref(), version)
+				b.must(err)
+				equal(b, "version", e.Version, want)
+			}
+		}},
+		{"a hold is kept and the day stays unsettled", func(b *bundle) {
+			l := b.lane(mine, "agent-1", 1)
+			l.add(sale(mine, "1", "1.00"))
+			b.commit(l, 1, 1)
+			hold := &day.Hold{Reason: "z_missing", Owner: "merchant", Action: "Close till 1."}
+			b.must(b.db.Set(b.Context(), b.ref(), 1, day.Held, hold, noon))
+			equal(b, "unsettled", b.unsettled(), []day.Ref{b.ref()})
+			equal(b, "day", b.facts(today).StoreDay, day.StoreDay{Ref: b.ref(), Version: 1, State: day.Held, Hold: hold})
+			b.must(b.db.Set(b.Context(), b.ref(), 1, day.Closing, nil, noon))
+			equal(b, "day", b.facts(today).StoreDay, day.StoreDay{Ref: b.ref(), Version: 1, State: day.Closing})
+		}},
+		{"an external day is left alone until something changes", func(b *bundle) {
+			l := b.lane(mine, "agent-1", 1)
+			l.add(sale(mine, "1", "1.00"), sale(mine, "2", "1.00"))
+			b.commit(l, 1, 1)
+			b.must(b.db.Set(b.Context(), b.ref(), 1, day.External, nil, noon))
+			equal(b, "unsettled", b.unsettled(), nil)
+			b.commit(l, 2, 2)
+			equal(b, "unsettled", b.unsettled(), []day.Ref{b.ref()})
+		}},
+		{"a day that is reopened is closed again at a new version", func(b *bundle) {
+			b.apply(configuration(mine))
+			b.closed(1)
+			b.must(b.db.Reopen(b.Context(), b.ref(), noon))
+			equal(b, "unsettled", b.unsettled(), []day.Ref{b.ref()})
+			b.must(b.db.Save(b.Context(), entry(b.ref(), 2)))
+			other := b.ref()
+			other.Day = yesterday
+			if err := b.db.Reopen(b.Context(), other, noon); !errors.Is(err, storage.ErrNone) {
+				b.Errorf("reopened a day that is not there: %v", err)
+			}
+		}},
+		{"unsettled days come oldest first", func(b *bundle) {
+			l := b.lane(mine, "agent-1", 1)
+			for i, on := range []bizday.Day{"2026-03-05", "2026-02-27", "2026-03-01"} {
+				l.addOn(on, sale(mine, string(rune('A'+i)), "1.00"))
+			}
+			b.commit(l, 1, 3)
+			refs, err := b.db.Unsettled(b.Context())
+			b.must(err)
+			if !slices.IsSortedFunc(refs, func(a, b day.Ref) int { return compareDays(a.Day, b.Day) }) {
+				b.Errorf("not in order: %v", refs)
+			}
+			equal(b, "unsettled", len(b.unsettled()), 3)
+		}},
+	}
+}
+
+func compareDays(a, b bizday.Day) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+func factsTests() []test {
+	return []test{
+		{"the facts of a day are its current documents by key, with all they belong to", func(b *bundle) {
+			l := b.lane(mine, "agent-1", 1)
+			l.add(sale(mine, "2", "2.00"), sale(mine, "1", "1.00"), sale(mine, "2", "2.50"))
+			l.addOn(yesterday, sale(mine, "3", "3.00"))
+			b.commit(l, 1, 4)
+			f := b.facts(today)
+			equal(b, "merchant", f.Merchant.ID, mine)
+			equal(b, "store", f.Store.ID, store)
+			equal(b, "day", f.StoreDay, day.StoreDay{Ref: b.ref(), Version: 3, State: day.Open})
+			want := []day.Stored{
+				{Document: hashed(sale(mine, "1", "1.00")), Key: "leeds|1|RECEIPT|1", Revision: 1, Agent: "agent-1"},
+				{Document: hashed(sale(mine, "2", "2.50")), Key: "leeds|1|RECEIPT|2", Revision: 2, Agent: "agent-1"},
+			}
+			equal(b, "documents", f.Documents, want)
+		}},
+		{"originals are found by key and by number on other days", func(b *bundle) {
+			l := b.lane(mine, "agent-1", 1)
+			old := sale(mine, "7", "7.00") // an earlier round of the same number
+			old.Key.Scope = "2025"
+			l.addOn("2025-12-01", old)
+			l.addOn(yesterday, sale(mine, "7", "7.50"))
+			l.addOn(yesterday, sale(mine, "8", "8.00"))
+			l.addOn("2026-03-03", sale(mine, "9", "9.00")) // not sold yet
+			l.add(sale(mine, "10", "1.00"))
+			byNumber, byKey, sameDay, later := sale(mine, "20", "-7.50"), sale(mine, "21", "-8.00"), sale(mine, "22", "-1.00"), sale(mine, "23", "-9.00")
+			key := sale(mine, "8", "8.00").Key
+			key.Merchant, key.Store = "", ""
+			byNumber.Links = []document.Link{{Relation: document.Returns, Number: "7"}}
+			byKey.Links = []document.Link{{Relation: document.Voids, Key: &key}, {Relation: document.Voids, Number: "404"}}
+			sameDay.Links = []document.Link{{Relation: document.Returns, Number: "10"}}
+			later.Links = []document.Link{{Relation: document.Returns, Number: "9"}}
+			l.add(byNumber, byKey, sameDay, later)
+			b.commit(l, 1, uint64(len(l.records)))
+			want := map[string]*document.Document{
+				"leeds|1|RECEIPT|7": hashed(sale(mine, "7", "7.50")),
+				"leeds|1|RECEIPT|8": hashed(sale(mine, "8", "8.00")),
+			}
+			equal(b, "originals", b.facts(today).Originals, want)
+		}},
+		{"an original by number is of the same till where that has one", func(b *bundle) {
+			l := b.lane(mine, "agent-1", 1)
+			other := sale(mine, "7", "1.00")
+			other.Key.Terminal = "2"
+			l.addOn("2026-02-01", sale(mine, "7", "7.00"))
+			l.addOn(yesterday, other)
+			back := sale(mine, "20", "-7.00")
+			back.Links = []document.Link{{Relation: document.Returns, Number: "7"}}
+			l.add(back)
+			b.commit(l, 1, 3)
+			equal(b, "originals", b.facts(today).Originals, map[string]*document.Document{"leeds|1|RECEIPT|7": hashed(sale(mine, "7", "7.00"))})
+		}},
+		{"the till counts of the newest earlier day with documents are there", func(b *bundle) {
+			l := b.lane(mine, "agent-1", 1)
+			l.addOn("2026-02-27", count(mine, "c0", "80.00"))
+			l.addOn("2026-02-28", count(mine, "c2", "100.00"))
+			l.addOn("2026-02-28", count(mine, "c1", "50.00"))
+			l.addOn("2026-02-28", sale(mine, "1", "1.00"))
+			l.addOn(yesterday, sale(mine, "2", "1.00"))
+			l.add(sale(mine, "2", "1.50")) // moves to today: yesterday has none now
+			b.commit(l, 1, 6)
+			want := []*document.Document{hashed(count(mine, "c1", "50.00")), hashed(count(mine, "c2", "100.00"))}
+			equal(b, "previous", b.facts(today).Previous, want)
+		}},
+		{"records that could not be read since the day began are counted", func(b *bundle) {
+			l := b.lane(mine, "agent-1", 1)
+			l.unreadable()
+			l.unreadable()
+			for i, at := range []time.Time{noon.Add(-12*time.Hour - time.Second), noon.Add(-12 * time.Hour)} {
+				batch := l.batch(uint64(i)+1, uint64(i)+1)
+				batch.At = at
+				outcome, err := b.db.Commit(b.Context(), batch)
+				b.must(err)
+				equal(b, "verdicts", outcome.Verdicts, []intake.Verdict{intake.Rejected})
+			}
+			equal(b, "rejected", b.facts(today).Rejected, 1)
+			equal(b, "rejected", b.facts(yesterday).Rejected, 2)
+			equal(b, "version", b.facts(today).Version, 0)
+		}},
+		{"a store that is not configured has no facts", func(b *bundle) {
+			b.apply(configuration(mine))
+			if _, err := b.db.Facts(b.Context(), day.Ref{Merchant: mine, Store: "york", Day: today}); err == nil {
+				b.Error("it has")
+			}
+		}},
+	}
+}
+
+// hashed is a document as Facts returns it.
+func hashed(d *document.Document) *document.Document {
+	d.ContentHash = document.HashString(d)
+	return d
+}

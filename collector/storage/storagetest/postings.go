@@ -1,0 +1,215 @@
+package storagetest
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"tillbook.example/tillbook/collector/day"
+	"tillbook.example/tillbook/collector/posting"
+	"tillbook.example/tillbook/collector/storage"
+	"tillbook.example/tillbook/shared/bizday"
+)
+
+func postingTests() []test {
+	return []test{
+		{"an entry is due until its posting is posted", func(b *bundle) {
+			b.apply(configuration(mine))
+			b.closed(1)
+			want := posting.Due{Ref: b.ref(), Target: xero, Entry: entry(b.ref(), 1)}
+			equal(b, "due", b.due(), []posting.Due{want})
+			p := intent(b.ref(), 1, 1)
+			b.must(b.db.Intend(b.Context(), p))
+			want.Postings = []posting.Posting{p}
+			equal(b, "due", b.due(), []posting.Due{want})
+			p.State = posting.Sent
+			b.must(b.db.Advance(b.Context(), p, posting.Intended))
+			p.State, p.Error = posting.Unknown, "timeout"
+			b.must(b.db.Advance(b.Context(), p, posting.Sent))
+			p.State = posting.Sent
+			b.must(b.db.Advance(b.Context(), p, posting.Unknown))
+			p.State, p.RemoteID, p.Error, p.SettledAt = posting.Posted, "r-1", "", noon.Add(time.Minute)
+			b.must(b.db.Advance(b.Context(), p, posting.Sent))
+			equal(b, "due", len(b.due()), 0)
+			p.Attempts = 2
+			stored, err := b.db.Postings(b.Context(), b.ref())
+			b.must(err)
+			equal(b, "postings", stored, []posting.Posting{p})
+		}},
+		{"a posting is advanced only from the state it is in", func(b *bundle) {
+			b.apply(configuration(mine))
+			b.closed(1)
+			p := intent(b.ref(), 1, 1)
+			b.must(b.db.Intend(b.Context(), p))
+			p.State = posting.Posted
+			if err := b.db.Advance(b.Context(), p, posting.Sent); !errors.Is(err, posting.ErrStale) {
+				b.Error(err)
+			}
+			equal(b, "due", b.due()[0].Postings, []posting.Posting{intent(b.ref(), 1, 1)})
+		}},
+		{"intending again changes nothing, intending another waits", func(b *bundle) {
+			b.apply(configuration(mine))
+			b.closed(1)
+			p := intent(b.ref(), 1, 1)
+			b.must(b.db.Intend(b.Context(), p))
+			b.must(b.db.Intend(b.Context(), p))
+			changed := p
+			changed.Hash = hashOf("other payload")
+			for name, other := range map[string]posting.Posting{"the next revision": intent(b.ref(), 2, 1), "another payload": changed} {
+				if err := b.db.Intend(b.Context(), other); !errors.Is(err, posting.ErrStale) {
+					b.Errorf("%s: %v", name, err)
+				}
+			}
+		}},
+		{"a posting of an entry that is not the newest is stale", func(b *bundle) {
+			b.apply(configuration(mine))
+			b.closed(1)
+			b.must(b.db.Reopen(b.Context(), b.ref(), noon))
+			b.must(b.db.Intend(b.Context(), intent(b.ref(), 1, 1))) // the day is open, but its newest entry is still 1
+			b.post(1, 1)
+			b.must(b.db.Save(b.Context(), entry(b.ref(), 2)))
+			for _, p := range []posting.Posting{intent(b.ref(), 2, 1), intent(b.ref(), 3, 2), intent(b.ref(), 2, 3)} {
+				if err := b.db.Intend(b.Context(), p); !errors.Is(err, posting.ErrStale) {
+					b.Errorf("revision %d of entry %d: %v", p.Revision, p.Entry, err)
+				}
+			}
+			equal(b, "due", b.due()[0].Entry.Version, 2)
+			b.must(b.db.Intend(b.Context(), intent(b.ref(), 2, 2)))
+			b.post(2, 2)
+			equal(b, "due", len(b.due()), 0)
+		}},
+		{"a reference belongs to one subject", func(b *bundle) {
+			b.apply(configuration(mine))
+			b.closed(1)
+			b.must(b.db.Intend(b.Context(), intent(b.ref(), 1, 1)))
+			other := b.ref()
+			other.Day = yesterday
+			l := b.lane(mine, "agent-2", 1)
+			l.addOn(yesterday, sale(mine, "y", "1.00"))
+			b.commit(l, 1, 1)
+			b.must(b.db.Save(b.Context(), entry(other, 1)))
+			p := intent(other, 1, 1)
+			p.Reference = intent(b.ref(), 1, 1).Reference
+			if err := b.db.Intend(b.Context(), p); !errors.Is(err, posting.ErrReference) {
+				b.Error(err)
+			}
+		}},
+		{"what is complete without a posting is not due", func(b *bundle) {
+			b.apply(configuration(mine))
+			b.closed(1)
+			b.must(b.db.Complete(b.Context(), b.ref(), xero, 1, noon))
+			equal(b, "due", len(b.due()), 0)
+			b.must(b.db.Reopen(b.Context(), b.ref(), noon))
+			b.must(b.db.Save(b.Context(), entry(b.ref(), 2)))
+			equal(b, "due", len(b.due()), 1)
+			b.must(b.db.Complete(b.Context(), b.ref(), xero, 1, noon)) // late, of an older entry
+			equal(b, "due", len(b.due()), 1)
+		}},
+		{"an unsettled posting is due even where its connection is gone", func(b *bundle) {
+			b.apply(configuration(mine))
+			b.closed(1)
+			b.must(b.db.Intend(b.Context(), intent(b.ref(), 1, 1)))
+			m := configuration(mine)
+			m.Connections = nil
+			b.apply(m)
+			equal(b, "due", len(b.due()), 1)
+		}},
+		{"what is due comes oldest day first", func(b *bundle) {
+			b.apply(configuration(mine))
+			l := b.lane(mine, "agent-1", 1)
+			want := []bizday.Day{"2026-02-27", "2026-03-01", "2026-03-05"}
+			for i, on := range []bizday.Day{want[2], want[0], want[1]} {
+				l.addOn(on, sale(mine, string(rune('A'+i)), "1.00"))
+			}
+			b.commit(l, 1, 3)
+			var got []bizday.Day
+			for _, on := range want {
+				b.must(b.db.Save(b.Context(), entry(day.Ref{Merchant: mine, Store: store, Day: on}, 1)))
+			}
+			for _, d := range b.due() {
+				got = append(got, d.Day)
+			}
+			equal(b, "days", got, want)
+		}},
+		{"postings found at the target are adopted and the day stays due", func(b *bundle) {
+			b.apply(configuration(mine))
+			b.closed(1)
+			found := []posting.Posting{intent(b.ref(), 1, 9), intent(b.ref(), 2, 9)}
+			b.must(b.db.Adopt(b.Context(), found))
+			b.must(b.db.Adopt(b.Context(), found))
+			due := b.due()
+			equal(b, "due", len(due), 1)
+			equal(b, "postings", len(due[0].Postings), 2)
+			equal(b, "state", due[0].Postings[0].State, posting.Posted)
+			equal(b, "entry", due[0].Postings[0].Entry, 0)
+			b.must(b.db.Intend(b.Context(), intent(b.ref(), 3, 1)))
+			b.post(3, 1)
+			equal(b, "due", len(b.due()), 0)
+		}},
+		{"of many that intend at once one does", func(b *bundle) {
+			b.apply(configuration(mine))
+			b.closed(1)
+			var group sync.WaitGroup
+			won := make(chan int, 4)
+			for i := range 4 {
+				db := b.open()
+				p := intent(b.ref(), 1, 1)
+				p.Hash = hashOf(string(rune('a' + i)))
+				group.Go(func() {
+					err := db.Intend(b.Context(), p)
+					if err == nil {
+						won <- i
+					} else if !errors.Is(err, posting.ErrStale) {
+						b.Error(err)
+					}
+				})
+			}
+			group.Wait()
+			equal(b, "winners", len(won), 1)
+		}},
+	}
+}
+
+// post takes a posting from intended to posted.
+func (b *bundle) post(revision int, version int64) {
+	b.Helper()
+	p := intent(b.ref(), revision, version)
+	p.State = posting.Sent
+	b.must(b.db.Advance(b.Context(), p, posting.Intended))
+	p.State, p.SettledAt = posting.Posted, noon
+	b.must(b.db.Advance(b.Context(), p, posting.Sent))
+}
+
+func auditTests() []test {
+	return []test{
+		{"everything stored is read out", func(b *bundle) {
+			b.settle(mine)
+			conflicting := b.lane(mine, "agent-2", 1)
+			conflicting.add(sale(mine, "1", "9.00"))
+			b.commit(conflicting, 1, 1)
+			var standings, lost []string
+			b.must(b.db.EachDocument(b.Context(), mine, func(d storage.Document) error {
+				standings = append(standings, d.Key+" "+d.Standing)
+				return nil
+			}))
+			equal(b, "documents", standings, []string{"leeds|1|RECEIPT|1 current", "leeds|1|RECEIPT|1 conflict", "leeds|1|RECEIPT|2 current"})
+			b.must(b.db.EachRun(b.Context(), mine, func(r storage.Run) error {
+				lost = append(lost, r.Agent)
+				if len(r.Digests) != int(32*(r.Last-r.First+1)) || len(r.Before) != 32 {
+					b.Errorf("run %d-%d has %d bytes of digests", r.First, r.Last, len(r.Digests))
+				}
+				return nil
+			}))
+			equal(b, "runs", lost, []string{"agent-1", "agent-2"})
+			equal(b, "kinds of rows", len(b.dump(mine)), 14)
+		}},
+		{"reading stops at the first error", func(b *bundle) {
+			b.settle(mine)
+			stop, calls := errors.New("stop"), 0
+			err := b.db.EachDocument(b.Context(), mine, func(storage.Document) error { calls++; return stop })
+			if !errors.Is(err, stop) || calls != 1 {
+				b.Errorf("%d calls, %v", calls, err)
+			}
+		}},
+	}
+}
