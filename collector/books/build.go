@@ -295,8 +295,12 @@ func (b *builder) problem(q question, key string, amount money.Minor) {
 	}
 }
 
-// askFor raises the question of a line for the documents it is made of.
+// askFor raises the question of a line for the documents it is made of. Of
+// several lines that lack one account, the first says what it is needed for.
 func (b *builder) askFor(q question, k *bucket) {
+	if q.code == MissingAccount {
+		q.text += " It is needed for this: " + lower(k.rule)
+	}
 	b.problem(q, "", k.amount)
 	p := b.problems[problemKey{q.code, q.key}]
 	for _, s := range k.shares {

@@ -37,10 +37,11 @@ func Effects(documents []*document.Document, originals map[string]*document.Docu
 		}
 		key := d.Key.String()
 		if other, twice := r.byKey[key]; twice {
-			if cmp.Or(cmp.Compare(other.ContentHash, d.ContentHash)) != 0 || d.ContentHash == "" {
+			was, is := document.HashString(other), document.HashString(d)
+			if was != is {
 				r.unclear = append(r.unclear, Unclear{Key: key, Code: Duplicate})
 			}
-			if other.ContentHash <= d.ContentHash {
+			if was <= is {
 				continue
 			}
 		} else {
@@ -201,12 +202,12 @@ func (r *resolver) effect(key string) (Effect, bool) {
 		return Effect{}, false // both of this subject: nothing happened
 	case original != nil && r.voids[target][0] != key && !r.undone(r.voids[target][0], 0):
 		return no(Duplicate, target) // voided twice
+	case original != nil && !counts(original):
+		return Effect{}, false // it moves no money, or its own revision took that back
 	case stated(d):
 		return Effect{Key: key, By: d, Facts: d, Reversal: true}, true
 	case original == nil || original.Kind == document.PostVoid:
 		return no(OriginalMissing, "")
-	case !counts(original):
-		return Effect{}, false // it never moved money
 	}
 	return Effect{Key: key, By: d, Facts: original, Negate: true, Reversal: true}, true
 }

@@ -55,7 +55,7 @@ func (b *builder) receiptLine(e Effect, l *document.Line, invoice string) {
 	if use.ours || tax != 0 {
 		g.direction, g.reversal = direction, e.Reversal
 		if e.Reversal {
-			g.rule = "Voided today, of an earlier day: " + lower(g.rule)
+			g.rule = "Undone by a void: " + lower(g.rule)
 		}
 	}
 	if b.gross && use.ours {

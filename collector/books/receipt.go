@@ -146,7 +146,7 @@ func (b *builder) tender(d *document.Document, t *document.Tender, sign money.De
 func (b *builder) singlePurpose(d *document.Document, g group, amount, sign money.Decimal) {
 	var set *taxSet
 	var gross, tax money.Decimal
-	mixed := false
+	mixed, untaxed := false, false
 	for i := range d.Lines {
 		l := &d.Lines[i]
 		lineGross, err := l.Gross(d.PriceBasis)
@@ -160,7 +160,7 @@ func (b *builder) singlePurpose(d *document.Document, g group, amount, sign mone
 			return
 		}
 		if lineTax == 0 {
-			mixed = mixed || lineGross != 0 && tax != 0
+			untaxed = untaxed || lineGross != 0
 			continue
 		}
 		codes := make([]*taxCode, len(l.Taxes))
@@ -175,7 +175,7 @@ func (b *builder) singlePurpose(d *document.Document, g group, amount, sign mone
 	case tax == 0 || gross == 0: // the till took the tax off by itself
 		b.add(g, sign*amount)
 		return
-	case mixed:
+	case mixed || untaxed:
 		g.ask = b.ask(UnmappedTax, "voucher:tax",
 			"Which tax was charged when the single-purpose vouchers were sold? What they paid for bears several.")
 		b.add(g, sign*amount)

@@ -1,0 +1,243 @@
+package books_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tillbook.example/tillbook/collector/books"
+	"tillbook.example/tillbook/shared/document"
+)
+
+func TestTheCanonicalFormOfAnEntry(t *testing.T) {
+	t.Parallel()
+	entry, _ := books.Build(day(ukMapping(t), receipt(document.Sale, "1", item("12.00", vat20("10.00", "2.00")), cash("12.00"))))
+	const want = `{"merchant":"m1","subject":"store-day/S1/2026-11-03","store":"S1","day":"2026-11-03","currency":"GBP","rules":1,"mapping_version":3,"lines":[` +
+		`{"role":"cash","account":"Cash on hand","side":"DEBIT","amount":1200,"currency":"GBP","rule":"Cash taken, less change, cashback and refunds.","documents":[{"key":"S1|1|RECEIPT|1","amount":1200}]},` +
+		`{"role":"sales","account":"Sales","side":"CREDIT","amount":1000,"currency":"GBP","tax":{"code":"STD-20","base":1000,"amount":200,"direction":"SALE"},"rule":"Goods and services sold, without tax.","documents":[{"key":"S1|1|RECEIPT|1","amount":1000}]},` +
+		`{"role":"tax","account":"VAT payable","side":"CREDIT","amount":200,"currency":"GBP","rule":"Tax STD-20 on sales, as it was printed.","documents":[{"key":"S1|1|RECEIPT|1","amount":200}]}]}`
+	if got := string(entry.Canonical()); got != want {
+		t.Errorf("canonical form is\n%s\nwant\n%s", got, want)
+	}
+	var back books.Entry
+	if err := json.Unmarshal(entry.Canonical(), &back); err != nil {
+		t.Fatal(err)
+	}
+	if back.Hash() != entry.Hash() {
+		t.Error("an entry read back has another hash")
+	}
+	none, _ := books.Build(day(ukMapping(t)))
+	if got := string(none.Canonical()); !strings.HasSuffix(got, `"lines":[]}`) {
+		t.Errorf("an entry without lines is %s", got)
+	}
+}
+
+func TestTaxesOfTwoAuthoritiesAreOneDetailWithTwoComponents(t *testing.T) {
+	t.Parallel()
+	m := ukMapping(t, func(m *books.Mapping) {
+		m.Taxes = []books.TaxRule{{Till: "ST", Code: "STATE"}, {Till: "CT", Code: "CITY"}}
+	})
+	state, city := tax("ST", "6", "100.00", "6.00"), tax("CT", "2", "100.00", "2.00")
+	state.Jurisdiction, city.Jurisdiction = "Texas", "Austin"
+	entry, problems := books.Build(day(m, receipt(document.Sale, "1", document.TaxExcluded, item("100.00", state, city), card("108.00"))))
+	if len(problems) != 0 {
+		t.Fatal(problems)
+	}
+	want := &books.Tax{
+		Code: "STATE+CITY", Base: 10000, Amount: 800, Direction: books.DirectionSale,
+		Components: []books.Tax{
+			{Code: "STATE", Base: 10000, Amount: 600, Direction: books.DirectionSale, Jurisdiction: "Texas"},
+			{Code: "CITY", Base: 10000, Amount: 200, Direction: books.DirectionSale, Jurisdiction: "Austin"},
+		},
+	}
+	for _, l := range entry.Lines {
+		if l.Role == books.Sales {
+			if diff := cmp.Diff(want, l.Tax); diff != "" {
+				t.Error(diff)
+			}
+		}
+		if l.Role == books.OutputTax && l.Dimensions["jurisdiction"] == "" {
+			t.Errorf("control line %+v does not say whose tax it is", l)
+		}
+	}
+}
+
+func TestTaxThatAMarketplaceRemitsIsReportedWithItsBaseAndNoTax(t *testing.T) {
+	t.Parallel()
+	m := ukMapping(t, func(m *books.Mapping) {
+		m.Taxes = []books.TaxRule{{Till: "ST", Code: "STATE"}}
+		m.Accounts[books.FacilitatorTax], m.Accounts[books.Marketplace] = "F", "M"
+	})
+	x := tax("ST", "8", "50.00", "4.00")
+	x.Liable = "FACILITATOR"
+	entry, _ := books.Build(day(m, receipt(document.Sale, "1", document.TaxExcluded, item("50.00", x), tender(document.Marketplace, document.Paid, "54.00"))))
+	for _, l := range entry.Lines {
+		if l.Role == books.Sales && (l.Tax.Base != 5000 || l.Tax.Amount != 0) {
+			t.Errorf("tax of the sale is %+v, want a base of 50.00 and no amount", l.Tax)
+		}
+	}
+}
+
+func TestALineOfTwoRatesIsSplitByTheirBases(t *testing.T) {
+	t.Parallel()
+	entry, problems := books.Build(day(ukMapping(t),
+		receipt(document.Sale, "1", item("17.25", vat20("10.00", "2.00"), tax("B", "5", "5.00", "0.25")), card("17.25"))))
+	if len(problems) != 0 {
+		t.Fatal(problems)
+	}
+	wantJournal(t, entry, `
+		Dr Card clearing 17.25
+		Cr Sales         10.00
+		Cr Sales          5.00
+		Cr VAT payable    2.00
+		Cr VAT payable    0.25`)
+}
+
+func TestDimensionsSplitLines(t *testing.T) {
+	t.Parallel()
+	m := ukMapping(t, func(m *books.Mapping) { m.Dimensions = []string{"store", "category"} })
+	entry, _ := books.Build(day(m, receipt(document.Sale, "1", item("1.00", "Food", zero("1.00")), item("2.00", "Drinks", zero("2.00")), cash("3.00"))))
+	got := map[string]string{}
+	for _, l := range entry.Lines {
+		if l.Role == books.Sales {
+			got[l.Dimensions["category"]] = l.Amount.Format(2)
+		}
+		if l.Dimensions["store"] != "S1" {
+			t.Errorf("line %+v has no store", l)
+		}
+	}
+	if diff := cmp.Diff(map[string]string{"Food": "1.00", "Drinks": "2.00"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAPaymentOfAnInvoiceNamesIt(t *testing.T) {
+	t.Parallel()
+	entry, _ := books.Build(day(ukMapping(t), receipt(document.AccountPayment, "1", &document.Invoice{Number: "INV-77"}, card("240.00"))))
+	if got := entry.Lines[1]; got.Role != books.Receivable || got.Dimensions["invoice"] != "INV-77" {
+		t.Errorf("line is %+v, want the receivable of INV-77", got)
+	}
+}
+
+func TestAForeignLineCarriesItsAmountAndRate(t *testing.T) {
+	t.Parallel()
+	m := ukMapping(t, func(m *books.Mapping) { m.Accounts[books.ForeignCash] = "USD cash" })
+	entry, _ := books.Build(day(m, receipt(document.Sale, "1", item("24.00", vat20("20.00", "4.00")), usd("24.00", "30.00", "0.80"))))
+	want := &books.Foreign{Currency: "USD", Amount: 3000, Rate: dec("0.80")}
+	if diff := cmp.Diff(want, entry.Lines[0].Foreign); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAQuestionSaysWhatItIsForAndCountsItsDocuments(t *testing.T) {
+	t.Parallel()
+	var documents []*document.Document
+	for _, number := range strings.Fields(strings.Repeat("x ", 30)) {
+		documents = append(documents, receipt(document.Sale, number+string(rune('A'+len(documents))), item("1.00", zero("1.00")), cash("1.00")))
+	}
+	m := ukMapping(t, func(m *books.Mapping) { delete(m.Accounts, books.Sales); delete(m.Accounts, books.Returns) })
+	_, problems := books.Build(day(m, documents...))
+	if len(problems) != 1 {
+		t.Fatalf("problems are %+v, want one", problems)
+	}
+	p := problems[0]
+	if p.Count != 30 || len(p.Documents) != books.MaxProblemDocuments || p.Amount != 3000 || p.Key != "account:sales" {
+		t.Errorf("problem is %+v, want 30.00 of 30 documents, %d of them named", p, books.MaxProblemDocuments)
+	}
+	const text = "Which account is for sales (accounts.sales)? It is needed for this: goods and services sold, without tax."
+	if p.Text != text {
+		t.Errorf("text is %q, want %q", p.Text, text)
+	}
+}
+
+func TestVoidsThatUndoEachOther(t *testing.T) {
+	t.Parallel()
+	sale := receipt(document.Sale, "1", item("12.00", vat20("10.00", "2.00")), cash("12.00"))
+	for name, c := range map[string]struct {
+		documents, originals []*document.Document
+		want                 string
+		questions            int
+	}{
+		"a void of a void leaves the sale": {
+			documents: []*document.Document{sale, receipt(document.PostVoid, "2", voids("1")), receipt(document.PostVoid, "3", voids("2"))},
+			want:      "Dr Cash on hand 12.00\nCr Sales 10.00\nCr VAT payable 2.00",
+		},
+		"a receipt voided twice is undone once and asked about": {
+			documents: []*document.Document{receipt(document.PostVoid, "2", voids("1")), receipt(document.PostVoid, "3", voids("1"))},
+			originals: []*document.Document{sale}, questions: 1,
+			want: "Cr Cash on hand 12.00\nDr Sales 10.00\nDr VAT payable 2.00",
+		},
+		"an original that its own day took back is not undone again": {
+			documents: []*document.Document{receipt(document.PostVoid, "2", voids("1"), item("-12.00", vat20("-10.00", "-2.00")), tender(document.Cash, document.Refund, "-12.00"))},
+			originals: []*document.Document{receipt(document.Sale, "1", document.Voided, item("12.00", vat20("10.00", "2.00")), cash("12.00"))},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := day(ukMapping(t), c.documents...)
+			in.Originals = map[string]*document.Document{}
+			for _, d := range c.originals {
+				in.Originals[d.Key.String()] = d
+			}
+			entry, problems := books.Build(in)
+			wantJournal(t, entry, c.want)
+			if len(problems) != c.questions {
+				t.Errorf("problems are %+v, want %d", problems, c.questions)
+			}
+		})
+	}
+}
+
+func TestTwoDocumentsUnderOneKeyAreAConflict(t *testing.T) {
+	t.Parallel()
+	a := receipt(document.Sale, "1", item("1.00", zero("1.00")), cash("1.00"))
+	same := *a
+	entry, problems := books.Build(day(ukMapping(t), a, &same))
+	wantJournal(t, entry, "Dr Cash on hand 1.00\nCr Sales 1.00")
+	if len(problems) != 0 {
+		t.Errorf("the same document twice raises %+v", problems)
+	}
+	other := receipt(document.Sale, "1", item("2.00", zero("2.00")), cash("2.00"))
+	first, problems := books.Build(day(ukMapping(t), a, other))
+	second, _ := books.Build(day(ukMapping(t), other, a))
+	if len(problems) != 1 || problems[0].Code != books.Duplicate || first.Hash() != second.Hash() {
+		t.Errorf("problems are %+v, want one duplicate and the same entry in either order", problems)
+	}
+}
+
+func TestAMixedBasketPaidBySinglePurposeVoucherIsAskedAbout(t *testing.T) {
+	t.Parallel()
+	single := paidWith(tender(document.VoucherTender, document.Paid, "22.50"), &document.Voucher{Purpose: "SINGLE"})
+	_, problems := books.Build(day(ukMapping(t), receipt(document.Sale, "1", item("12.00", vat20("10.00", "2.00")), item("10.50", tax("B", "5", "10.00", "0.50")), single)))
+	if len(problems) != 1 || problems[0].Key != "voucher:tax" {
+		t.Errorf("problems are %+v, want one about the voucher's tax", problems)
+	}
+}
+
+func TestRoundingByMethod(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		method, scope string
+		tender        document.Tender
+		rounds        bool
+	}{
+		{"", "", cash("20.00"), true},
+		{"up", "", cash("20.00"), true},
+		{"down", "", cash("19.95"), true},
+		{"down", "", cash("20.00"), false},
+		{"up", "", cash("19.95"), false},
+		{"", "", cash("19.95"), false},
+		{"", "", card("20.00"), false},
+		{"", "all", card("20.00"), true},
+	} {
+		m := ukMapping(t, func(m *books.Mapping) {
+			m.Rounding = &books.Rounding{Step: dec("0.05"), Method: c.method, Scope: c.scope}
+		})
+		_, problems := books.Build(day(m, receipt(document.Sale, "1", item("19.98", zero("19.98")), c.tender)))
+		if got := len(problems) == 0; got != c.rounds {
+			t.Errorf("%s %s %s %s is rounding: %t, want %t", c.method, c.scope, c.tender.Kind, c.tender.Amount, got, c.rounds)
+		}
+	}
+}
