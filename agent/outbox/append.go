@@ -61,6 +61,9 @@ func (b *Outbox) Append(ctx context.Context, g Group) (Appended, error) {
 	if err != nil {
 		return Appended{}, err
 	}
+	if err := ctx.Err(); err != nil {
+		return Appended{}, fmt.Errorf("append: %w", err)
+	}
 	b.sending.RLock()
 	if b.closed {
 		b.sending.RUnlock()
@@ -172,6 +175,7 @@ func (b *Outbox) write() {
 // commit appends what it can of a batch in one piece, and answers all.
 func (b *Outbox) commit(batch []*request) {
 	b.room.look()
+	b.copies.press(len(batch))
 	g := b.log.Begin()
 	fresh := map[string]seen{}
 	for _, r := range batch {

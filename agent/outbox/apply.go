@@ -5,13 +5,16 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
 	tillbookv1 "tillbook.example/tillbook/proto/tillbookv1"
+	"tillbook.example/tillbook/shared/wire"
 
 	"tillbook.example/tillbook/agent/outbox/commitlog"
+	"tillbook.example/tillbook/agent/outbox/file"
 	"tillbook.example/tillbook/agent/outbox/index"
 )
 
@@ -51,15 +54,20 @@ type follower struct {
 	log  *commitlog.Log
 	room *room
 
-	work chan struct{} // wakes follow
+	work    chan struct{} // wakes follow
+	trimmed uint64        // first number kept at the last squeeze; goroutine of follow only
+	pressed atomic.Int64  // Unix nanoseconds up to which appends come first
 
-	mu      sync.RWMutex
-	index   indexer    // nil while there is none
-	applied uint64     // every record up to it is in the index
-	moved   *sync.Cond // applied has changed; for who waits for it
-	recent  map[string]seen
-	rebuilt int // times the index was set aside
-	failure error
+	using sync.RWMutex // held to call into the index, and to replace it; before mu
+
+	mu       sync.RWMutex
+	index    indexer    // nil while there is none
+	applied  uint64     // every record up to it is in the index
+	moved    *sync.Cond // applied has changed; for who waits for it
+	recent   map[string]seen
+	rebuilt  int // times the index was set aside
+	salvaged int // records
+	failure  error
 }
 
 func newFollower(dir string, o Options, log *commitlog.Log, room *room) *follower {
@@ -69,31 +77,79 @@ func newFollower(dir string, o Options, log *commitlog.Log, room *room) *followe
 }
 
 // open opens the index where there is room for it, and reads from the log which
-// idempotency keys it lacks.
-func (f *follower) open() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.openLocked()
-}
-
-func (f *follower) openLocked() error {
-	if f.index == nil && f.room.forIndex() {
+// idempotency keys it lacks. While opening the outbox the log may be added to.
+func (f *follower) open(opening bool) error {
+	f.using.Lock()
+	defer f.using.Unlock()
+	if f.room.forIndex() {
 		x, reason, err := f.o.openIndex(f.dir, f.o.Logger)
 		if reason != "" {
-			f.rebuilt++
-			f.o.Logger.Warn("outbox: index is built again from the log", "reason", reason)
+			f.report(errors.New(reason))
+		}
+		if err == nil && opening {
+			if err := f.salvage(x); err != nil {
+				return errors.Join(err, x.Close())
+			}
 		}
 		if err == nil && !f.agrees(x) {
-			f.rebuilt++
-			f.o.Logger.Warn("outbox: index is built again from the log", "reason", "it holds other records than the log")
+			f.report(errors.New("it holds other records than the log"))
 			x, err = f.renew(x)
 		}
-		f.failure = err // the log alone will do for now
-		if err == nil {
-			f.index = x
-		}
+		f.set(x, err)
 	}
 	return f.loadRecent()
+}
+
+// set puts an index in place, or says why there is none: the log alone will do.
+func (f *follower) set(x indexer, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.index, f.failure = x, err
+	if err != nil {
+		f.index = nil
+	}
+}
+
+func (f *follower) report(why error) {
+	f.mu.Lock()
+	f.rebuilt++
+	f.mu.Unlock()
+	f.o.Logger.Warn("outbox: index is built again from the log", "reason", why)
+}
+
+// salvage takes records that the log has lost at its end back from the index,
+// which only ever gets what was synced: then the last frames of the log have
+// rotted, or the disk did not keep what it said it had synced.
+func (f *follower) salvage(x indexer) error {
+	for f.log.Next() <= x.Applied() {
+		next := f.log.Next()
+		before, _, err := f.log.Digest(next - 1)
+		if err != nil {
+			return fmt.Errorf("digest of record %d: %w", next-1, err)
+		}
+		rows, err := x.Read(next, x.Applied(), readRecords, f.log.MaxBytes()/2)
+		if err != nil || len(rows) == 0 {
+			return nil //nolint:nilerr // then the index does not agree, and is replaced
+		}
+		g := f.log.Begin()
+		for i, r := range rows {
+			if r.Number != next+uint64(i) || wire.Next(before, r.Bytes) != r.Digest {
+				return nil
+			}
+			before = r.Digest
+			if g.Bytes()+commitlog.RecordBytes(len(r.Key), len(r.IdempotencyKey), len(r.Bytes)) > f.log.MaxBytes() {
+				break
+			}
+			g.Add(r.Key, r.IdempotencyKey, r.Bytes)
+		}
+		n := g.Records()
+		if err := f.log.Commit(g); err != nil {
+			return fmt.Errorf("write records from %d, which only the index has, to the log: %w", next, outside(err))
+		}
+		f.salvaged += n
+		f.o.Logger.Error("outbox: log had lost its last records; the index had them", "first", next, "count", n)
+	}
+	return nil
 }
 
 // agrees reports whether the index is a copy of this log.
@@ -127,6 +183,8 @@ func (f *follower) renew(x indexer) (indexer, error) {
 
 // loadRecent reads the idempotency keys of the records that are not applied.
 func (f *follower) loadRecent() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.applied = 0
 	if f.index != nil {
 		f.applied = f.index.Applied()
@@ -134,6 +192,10 @@ func (f *follower) loadRecent() error {
 	f.recent = map[string]seen{}
 	for from := f.from(); ; {
 		records, err := f.log.Read(from, readRecords, readBytes)
+		if errors.Is(err, ErrReleased) {
+			from = f.from() // released while we read
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("read the log from %d: %w", from, err)
 		}
@@ -172,7 +234,9 @@ func (f *follower) appended(keys map[string]seen) {
 	if len(keys) > 0 {
 		f.mu.Lock()
 		for k, s := range keys {
-			f.recent[k] = s
+			if s.number > f.applied { // it may have been quicker
+				f.recent[k] = s
+			}
 		}
 		f.mu.Unlock()
 	}
@@ -186,56 +250,109 @@ func (f *follower) wake() {
 	}
 }
 
-// seen looks up an idempotency key among all records that are kept.
-func (f *follower) seen(key string) (seen, bool, error) {
+// call calls into the index; there is none: errNone. An index that fails, other
+// than for want of space, is replaced: errReplaced.
+func (f *follower) call(use func(x indexer) error) error {
+	f.using.RLock()
 	f.mu.RLock()
-	if s, ok := f.recent[key]; ok {
-		f.mu.RUnlock()
-		return s, true, nil
-	}
-	if f.index == nil {
-		f.mu.RUnlock()
-		return seen{}, false, nil
-	}
-	n, hash, ok, err := f.index.Seen(key)
 	x := f.index
 	f.mu.RUnlock()
-	if err != nil {
-		if err := f.replace(x, err); err != nil {
-			return seen{}, false, err
-		}
-		return f.seen(key)
+	err := errNone
+	if x != nil {
+		err = use(x)
 	}
-	return seen{n, hash}, ok, nil
+	f.using.RUnlock()
+	if x == nil || err == nil || file.IsFull(err) {
+		return err
+	}
+	if failed := f.replace(x, err); failed != nil {
+		return failed
+	}
+	return fmt.Errorf("%w: %w", errReplaced, err)
+}
+
+var (
+	errNone     = errors.New("there is no index")
+	errReplaced = errors.New("index was replaced")
+)
+
+// seen looks up an idempotency key among all records that are kept.
+func (f *follower) seen(key string) (s seen, ok bool, err error) {
+	for range 2 { // an index that was replaced begins empty, then recent has all
+		f.mu.RLock()
+		s, ok = f.recent[key]
+		f.mu.RUnlock()
+		if ok {
+			return s, true, nil
+		}
+		err = f.call(func(x indexer) (err error) {
+			s.number, s.hash, ok, err = x.Seen(key)
+			return err
+		})
+		if !errors.Is(err, errReplaced) {
+			break
+		}
+	}
+	if errors.Is(err, errNone) {
+		return seen{}, false, nil
+	}
+	return s, ok, err
 }
 
 // replace sets a damaged index aside and begins an empty one, unless that was
 // done meanwhile.
 func (f *follower) replace(damaged indexer, why error) error {
+	f.using.Lock()
+	defer f.using.Unlock()
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.index != damaged || damaged == nil {
+	same := f.index == damaged
+	f.mu.Unlock()
+	if !same {
 		return nil
 	}
-	f.rebuilt++
-	f.o.Logger.Warn("outbox: index is built again from the log", "reason", why)
-	f.index = nil
-	x, err := f.renew(damaged)
-	if err == nil {
-		f.index = x
-	}
-	f.failure = err
+	f.report(why)
+	f.set(f.renew(damaged))
 	f.wake()
 	return f.loadRecent()
+}
+
+// Badger writes what it is given several times over as it merges its files, on
+// the same disk that appends wait for. So while many press the index waits, but
+// does not fall behind without bound.
+const (
+	pressing    = 4 // appends in one commit
+	quietAfter  = 100 * time.Millisecond
+	maxBehind   = 200_000 // records
+	maxRemember = 20_000  // idempotency keys in memory
+)
+
+// press tells that a commit took so many appends.
+func (f *follower) press(appends int) {
+	if appends >= pressing {
+		f.pressed.Store(time.Now().Add(quietAfter).UnixNano())
+	}
+}
+
+// pause is how long the index should wait for appends.
+func (f *follower) pause() time.Duration {
+	wait := time.Until(time.Unix(0, f.pressed.Load()))
+	if wait <= 0 {
+		return 0
+	}
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.log.Next()-f.from() > maxBehind || len(f.recent) > maxRemember {
+		return 0
+	}
+	return wait
 }
 
 // follow applies to the index what the log has, until stop.
 func (f *follower) follow(stop <-chan struct{}) {
 	for {
-		again := f.catchUp(stop)
 		var timer <-chan time.Time
-		if again {
-			timer = time.After(retryEvery)
+		if again := f.catchUp(stop); again > 0 {
+			timer = time.After(again)
 		}
 		select {
 		case <-stop:
@@ -246,56 +363,53 @@ func (f *follower) follow(stop <-chan struct{}) {
 	}
 }
 
-// catchUp applies and trims until there is nothing left to do. It reports
-// whether something hinders it that may pass.
-func (f *follower) catchUp(stop <-chan struct{}) (again bool) {
+// catchUp applies and trims until there is nothing left to do, or something
+// hinders it that may pass: then it returns when to try again.
+func (f *follower) catchUp(stop <-chan struct{}) (again time.Duration) {
 	for {
 		select {
 		case <-stop:
-			return false
+			return 0
 		default:
 		}
+		if wait := f.pause(); wait > 0 {
+			return wait
+		}
 		if !f.room.forIndex() {
-			return true
+			return retryEvery
 		}
-		f.mu.RLock()
-		x := f.index
-		f.mu.RUnlock()
-		if x == nil {
-			if err := f.open(); err != nil {
-				f.o.Logger.Warn("outbox: log was not read for the index", "error", err)
-				return true
+		done := false
+		err := f.call(func(x indexer) (err error) {
+			done, err = f.applySome(x)
+			if done && err == nil {
+				done, err = f.trimSome(x)
 			}
-			f.mu.RLock()
-			x = f.index
-			f.mu.RUnlock()
-			if x == nil {
-				return true
+			return err
+		})
+		switch {
+		case errors.Is(err, errNone):
+			if err := f.open(false); err != nil {
+				f.o.Logger.Warn("outbox: index was not opened", "error", err)
+				return retryEvery
 			}
-		}
-		done, err := f.applySome(x)
-		if errors.Is(err, errLog) {
-			f.o.Logger.Warn("outbox: log was not read for the index", "error", err)
-			return true
-		}
-		if err == nil && done {
-			done, err = f.trimSome(x)
-		}
-		if err != nil {
-			if err := f.replace(x, err); err != nil {
-				f.o.Logger.Warn("outbox: log was not read for the index", "error", err)
-				return true
+			if f.failed() {
+				return retryEvery
 			}
-			continue
-		}
-		if done {
-			return false
+		case errors.Is(err, errReplaced):
+		case err != nil:
+			f.o.Logger.Warn("outbox: index does not follow the log", "error", err)
+			return retryEvery
+		case done:
+			return 0
 		}
 	}
 }
 
-// errLog tells a failure of the log from one of the index.
-var errLog = errors.New("log")
+func (f *follower) failed() bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.index == nil
+}
 
 // applySome applies the next records; done if there are none.
 func (f *follower) applySome(x indexer) (done bool, err error) {
@@ -307,7 +421,8 @@ func (f *follower) applySome(x indexer) (done bool, err error) {
 		if errors.Is(err, ErrReleased) {
 			return false, nil // released while we looked
 		}
-		return false, fmt.Errorf("%w: %w", errLog, err)
+		f.o.Logger.Warn("outbox: log was not read for the index", "error", err)
+		return true, nil // the index is not to blame; the next append tries again
 	}
 	if len(records) == 0 {
 		return true, nil
@@ -324,9 +439,6 @@ func (f *follower) applySome(x indexer) (done bool, err error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.index != x {
-		return false, nil
-	}
 	f.applied = rows[len(rows)-1].Number
 	f.moved.Broadcast()
 	for _, r := range rows {
@@ -337,22 +449,41 @@ func (f *follower) applySome(x indexer) (done bool, err error) {
 	return false, nil
 }
 
-// trimSome forgets released records; done if there are none left.
+// trimSome forgets released records; done if there are none left. When much was
+// forgotten since the last time, the index gives the space back.
 func (f *follower) trimSome(x indexer) (done bool, err error) {
-	more, err := x.Trim(f.log.First())
-	return !more, err
+	first := f.log.First()
+	if f.trimmed == 0 {
+		f.trimmed = first
+	}
+	more, err := x.Trim(first)
+	if err != nil || more {
+		return false, err
+	}
+	if first-f.trimmed >= squeezeAfter && x.Bytes() > 2*f.log.Stats().Bytes {
+		f.trimmed = first
+		return false, x.Squeeze()
+	}
+	return true, nil
 }
 
-func (f *follower) bytes() int64 {
+// squeezeAfter is how many trimmed records make Squeeze worth its work.
+const squeezeAfter = 10_000
+
+func (f *follower) bytes() (n int64) {
+	f.using.RLock()
+	defer f.using.RUnlock()
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	if f.index == nil {
-		return 0
+	if f.index != nil {
+		n = f.index.Bytes()
 	}
-	return f.index.Bytes()
+	return n
 }
 
 func (f *follower) close() error {
+	f.using.Lock()
+	defer f.using.Unlock()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.index == nil {

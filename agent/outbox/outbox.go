@@ -194,7 +194,7 @@ func Open(dir string, o Options) (_ *Outbox, err error) {
 		return nil, errors.Join(fmt.Errorf("open outbox %s: %w", dir, err), lock.Close())
 	}
 	b.copies = newFollower(filepath.Join(dir, "index"), o, b.log, b.room)
-	if err := b.copies.open(); err != nil {
+	if err := b.copies.open(true); err != nil {
 		return nil, errors.Join(fmt.Errorf("open outbox %s: %w", dir, err), b.log.Close(), lock.Close())
 	}
 	b.wg.Go(b.write)
@@ -270,7 +270,7 @@ const retryEvery = 10 * time.Second
 func (b *Outbox) keep() {
 	b.check()
 	for {
-		again := b.prepare()
+		again := !b.room.isHard() && b.prepare()
 		if err := b.room.restore(); err != nil {
 			b.o.Logger.Warn("outbox: ballast file was not made", "error", err)
 			again = true

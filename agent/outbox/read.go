@@ -8,6 +8,7 @@ import (
 
 	"tillbook.example/tillbook/agent/outbox/commitlog"
 	"tillbook.example/tillbook/agent/outbox/index"
+	"tillbook.example/tillbook/shared/wire"
 )
 
 // Read returns records in order from the number from on: at most maxRecords of
@@ -43,34 +44,65 @@ func (b *Outbox) Read(from uint64, maxRecords, maxBytes int) ([]Stored, error) {
 
 // read reads applied records from the index; none where the log has to serve.
 // An index that lacks a record it should have is damaged, and replaced.
-func (f *follower) read(from uint64, maxRecords, maxBytes int) []index.Row {
-	f.mu.RLock()
-	x, applied := f.index, f.applied
-	if x == nil || from > applied {
+func (f *follower) read(from uint64, maxRecords, maxBytes int) (rows []index.Row) {
+	err := f.call(func(x indexer) (err error) {
+		f.mu.RLock()
+		applied := f.applied
 		f.mu.RUnlock()
+		if from > applied {
+			return nil
+		}
+		rows, err = x.Read(from, applied, maxRecords, maxBytes)
+		if err != nil {
+			return err
+		}
+		want := from
+		for _, r := range rows {
+			if r.Number != want && !f.lost(want, r.Number-1) {
+				return fmt.Errorf("record %d: %w", want, index.ErrDamaged)
+			}
+			want = r.Number + 1
+		}
+		if len(rows) == 0 && !f.lost(from, applied) {
+			return fmt.Errorf("record %d: %w", from, index.ErrDamaged)
+		}
+		return nil
+	})
+	if err != nil {
+		if !errors.Is(err, errNone) && !errors.Is(err, errReplaced) {
+			f.o.Logger.Warn("outbox: index was not replaced", "error", err)
+		}
 		return nil
 	}
-	rows, err := x.Read(from, applied, maxRecords, maxBytes)
-	f.mu.RUnlock()
-	want := from
-	for i, r := range rows {
-		if r.Number != want && !f.lost(want, r.Number-1) {
-			rows = rows[:i]
-			err = fmt.Errorf("record %d: %w", want, index.ErrDamaged)
-			break
-		}
-		want = r.Number + 1
-	}
-	if len(rows) == 0 && err == nil && f.log.First() <= from && !f.lost(from, applied) {
-		err = fmt.Errorf("record %d: %w", from, index.ErrDamaged)
-	}
-	if err != nil {
-		rows = nil
-		if err := f.replace(x, err); err != nil {
-			f.o.Logger.Warn("outbox: log was not read for the index", "error", err)
-		}
-	}
 	return rows
+}
+
+// holds reports whether the index has every record of a gap in the log.
+func (f *follower) holds(g Gap) bool {
+	before, ok, err := f.log.Digest(g.First - 1)
+	if err != nil || !ok {
+		return false
+	}
+	after, ok, err := f.log.Digest(g.Last)
+	if err != nil || !ok {
+		return false
+	}
+	for next := g.First; next <= g.Last; {
+		rows := f.read(next, readRecords, readBytes)
+		for _, r := range rows {
+			if r.Number != next || wire.Next(before, r.Bytes) != r.Digest {
+				return false
+			}
+			before = r.Digest
+			if next++; next > g.Last {
+				break
+			}
+		}
+		if len(rows) == 0 {
+			return false
+		}
+	}
+	return before == after
 }
 
 // lost reports whether all of first to last lies in gaps or was released.
@@ -98,17 +130,19 @@ func (b *Outbox) Digest(n uint64) ([32]byte, bool, error) {
 // Last returns the number of the last record with a document key. It is looked
 // up in the index and may be a moment behind; false while there is no index.
 func (b *Outbox) Last(key string) (uint64, bool, error) {
-	b.copies.mu.RLock()
-	x := b.copies.index
-	b.copies.mu.RUnlock()
-	if x == nil || key == "" {
+	if key == "" {
 		return 0, false, nil
 	}
-	n, ok, err := x.Last(key)
-	if err != nil {
+	var n uint64
+	var ok bool
+	err := b.copies.call(func(x indexer) (err error) {
+		n, ok, err = x.Last(key)
+		return err
+	})
+	if err != nil && !errors.Is(err, errNone) && !errors.Is(err, errReplaced) {
 		return 0, false, fmt.Errorf("last record of %s: %w", key, err)
 	}
-	return n, ok && n >= b.First(), nil
+	return n, err == nil && ok && n >= b.First(), nil
 }
 
 // State returns the value of a durable key.
@@ -130,10 +164,13 @@ func (b *Outbox) States(prefix string) map[string][]byte {
 	return found
 }
 
-// Gaps returns the numbers known to be lost, in order; those released are left
-// out. Damage in older segments is looked for in the background after Open, so
-// a gap may come up later: Changed tells.
-func (b *Outbox) Gaps() []Gap { return b.log.Gaps() }
+// Gaps returns the numbers whose records are lost, in order: neither the log
+// nor the index has them. Those released are left out. Damage in older segments
+// is looked for in the background after Open, so a gap may come up later:
+// Changed tells.
+func (b *Outbox) Gaps() []Gap {
+	return slices.DeleteFunc(b.log.Gaps(), b.copies.holds)
+}
 
 // Report is what Verify found.
 type Report = commitlog.Report

@@ -66,11 +66,13 @@ func (r *room) look() {
 	}
 }
 
-// restore makes the ballast where there is ample room for it.
+// restore makes the ballast where there is ample room for it. One goroutine
+// calls it.
 func (r *room) restore() error {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.ballast || r.hard || !r.known || r.o.Ballast == 0 || r.free < uint64(r.o.HardFree+2*r.o.Ballast) {
+	wanted := !r.ballast && !r.hard && r.known && r.o.Ballast > 0 && r.free >= uint64(r.o.HardFree+2*r.o.Ballast)
+	r.mu.Unlock()
+	if !wanted {
 		return nil
 	}
 	err := r.o.System.Remove(r.file())
@@ -80,7 +82,10 @@ func (r *room) restore() error {
 	if err := file.Reserve(r.o.System, r.file(), r.o.Ballast); err != nil {
 		return err
 	}
+	r.mu.Lock()
 	r.ballast = true
+	r.mu.Unlock()
+	r.look()
 	return nil
 }
 

@@ -33,6 +33,7 @@ type Stats struct {
 	TailDiscarded int64 `json:"tail_discarded"` // bytes after the last whole frame, set aside at Open
 	Damaged       int   `json:"damaged"`        // places in the log that are not what was written
 	Lost          int   `json:"lost"`           // records in Gaps
+	Salvaged      int   `json:"salvaged"`       // records the log had lost and the index had
 	Poisoned      int   `json:"poisoned"`       // segments given up after a failed write or sync
 }
 
@@ -59,7 +60,7 @@ func (b *Outbox) Stats() Stats {
 	}
 	b.room.mu.Unlock()
 	b.copies.mu.RLock()
-	s.Applied, s.IndexOpen, s.IndexRebuilt = b.copies.applied, b.copies.index != nil, b.copies.rebuilt
+	s.Applied, s.IndexOpen, s.IndexRebuilt, s.Salvaged = b.copies.applied, b.copies.index != nil, b.copies.rebuilt, b.copies.salvaged
 	if b.copies.failure != nil {
 		s.IndexFailure = b.copies.failure.Error()
 	}
