@@ -48,7 +48,7 @@ type Options struct {
 	Credits     uint32        // batches an agent may have unacknowledged; default 8
 	Beat        time.Duration // between heartbeats; default 20 s
 	Dead        time.Duration // silence after which a session ends; default 60 s
-	Check       time.Duration // between looks at Allowed; default 1 min
+	Check       time.Duration // between looks at Allowed and the incarnation; default 1 min
 	CommitLimit time.Duration // of one commit; default 30 s, below the agent's patience
 }
 
@@ -133,6 +133,7 @@ const (
 	RefusedBusy     = "busy"        // nothing was stored: try again
 	RefusedFull     = "full"        // as many sessions as there may be
 	RefusedForking  = "forking"     // the numbering forked too often in one session
+	RefusedRestored = "restored"    // the database is another: say Hello again
 )
 
 func busy(what string, err error) *refusal {
@@ -193,4 +194,20 @@ func (s *session) allowed(ctx context.Context) error {
 		return &refusal{code: RefusedRevoked, text: "this agent may no longer speak; enrol it again", cause: err}
 	}
 	return busy("whether this agent may speak could not be looked up", err)
+}
+
+// check looks whether the session may go on: the agent may still speak, and the
+// database was not restored under it, so that what was acknowledged still holds.
+func (s *session) check(ctx context.Context) error {
+	if err := s.allowed(ctx); err != nil || !s.live {
+		return err
+	}
+	incarnation, err := s.o.Store.Incarnation(ctx)
+	if err != nil {
+		return s.failed(ctx, "read the incarnation", err)
+	}
+	if incarnation != s.incarnation {
+		return &refusal{code: RefusedRestored, text: "the collector's database was restored", retry: true}
+	}
+	return nil
 }

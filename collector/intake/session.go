@@ -78,7 +78,7 @@ func (s *session) run(ctx context.Context) error {
 				return fmt.Errorf("nothing heard for %s", now.Sub(heard).Round(time.Second))
 			}
 			if now.Sub(s.checked) >= s.o.Check {
-				if err := s.allowed(ctx); err != nil {
+				if err := s.check(ctx); err != nil {
 					return err
 				}
 			}

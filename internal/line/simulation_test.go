@@ -342,3 +342,11 @@ func TestEachSaleArrivesOnceWhereOnlyTheNewestEpochIsTakenAndDigestsAreSparse(t 
 	prepare := func(w *world) { w.store.NewestOnly, w.store.Sparse = true, true }
 	check(t, prepare, slices.Concat(ordinary, []string{"lose records", "cut the tail", "restore agent", "clone", "restore collector"})...)
 }
+
+func TestAnIdleAgentLearnsThatTheCollectorWasRestoredUnderIt(t *testing.T) {
+	t.Parallel()
+	plan := []step{{"sell", 30}, {"wait", 30}, {"back up collector", 0}, {"sell", 30}, {"wait", 30}, {"restore collector", 0}}
+	for _, problem := range simulate(t, 1, plan, nil) {
+		t.Error(problem)
+	}
+}
