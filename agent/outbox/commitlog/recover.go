@@ -394,26 +394,11 @@ const (
 // person to look at, and returns how many bytes that were. The copy is a
 // courtesy: if it cannot be made the bytes still stand in the segment.
 func (l *Log) keepTail(id uint64, off int64) int64 {
-	f, err := l.sys.Open(filepath.Join(l.dir, segmentName(id)))
-	if err != nil {
-		return 0
-	}
-	defer f.Close()
-	size, err := f.Size()
-	if err != nil {
-		return 0
-	}
-	sc := scanner{w: window{f: f, size: size}, off: off, limit: size}
-	n, err := sc.rubbish()
-	if err != nil {
-		return 0
-	}
-	name := filepath.Join(l.dir, fmt.Sprintf("tail-%d.bin", id))
-	b := make([]byte, min(n, maxTail))
-	if readPages(f, b, off) != nil || l.oldTails() != nil {
+	b, n := l.tailOf(id, off)
+	if n == 0 || l.oldTails() != nil {
 		return n
 	}
-	out, err := l.sys.Create(name)
+	out, err := l.sys.Create(filepath.Join(l.dir, fmt.Sprintf("tail-%d.bin", id)))
 	if err != nil {
 		return n
 	}
@@ -422,6 +407,30 @@ func (l *Log) keepTail(id uint64, off int64) int64 {
 		_ = out.Sync()
 	}
 	return n
+}
+
+// tailOf returns the bytes of a segment from off to the last that is not zero,
+// cut at maxTail, and how many they are.
+func (l *Log) tailOf(id uint64, off int64) ([]byte, int64) {
+	f, err := l.sys.Open(filepath.Join(l.dir, segmentName(id)))
+	if err != nil {
+		return nil, 0
+	}
+	defer f.Close() // only read
+	size, err := f.Size()
+	if err != nil {
+		return nil, 0
+	}
+	sc := scanner{w: window{f: f, size: size}, off: off, limit: size}
+	n, err := sc.rubbish()
+	if err != nil {
+		return nil, 0
+	}
+	b := make([]byte, min(n, maxTail))
+	if err := readPages(f, b, off); err != nil {
+		return nil, n
+	}
+	return b, n
 }
 
 // oldTails makes room for one more tail.

@@ -33,17 +33,23 @@ func Verify(sys file.System, dir string) (Report, error) {
 	l := &Log{sys: sys, dir: dir, segments: inv.chain, state: map[string][]byte{}, next: 1}
 	r := Report{Segments: len(inv.chain)}
 	for i, s := range inv.chain {
-		n, err := l.verifySegment(s, &r)
+		if i > 0 && s.h.digest != l.digest && s.h.first == l.next {
+			l.addDamage(Damage{Segment: s.h.id, Reason: "digest does not continue"})
+		}
+		n, err := l.verifySegment(i, &r)
 		if err != nil {
 			return r, err
 		}
 		r.Records += n
-		if i+1 < len(inv.chain) && inv.chain[i+1].h.digest != l.digest && s.end > dataStart && !s.unknown {
-			l.addDamage(Damage{Segment: inv.chain[i+1].h.id, Reason: "digest does not continue"})
-		}
+	}
+	for _, d := range inv.missed {
+		l.addDamage(d)
 	}
 	for _, id := range inv.bad {
-		l.addDamage(Damage{Segment: id, Reason: "header cannot be read"})
+		if last := l.last(); last == nil || id > last.h.id {
+			_, n := l.tailOf(id, 0)
+			r.Tail += n // a segment whose beginning was cut off
+		}
 	}
 	l.readGaps()
 	r.First, r.Last, r.Digest, r.State = l.first(), l.next-1, l.digest, len(l.state)
@@ -51,30 +57,30 @@ func Verify(sys file.System, dir string) (Report, error) {
 	return r, nil
 }
 
-func (l *Log) verifySegment(s *segment, r *Report) (records uint64, err error) {
+func (l *Log) verifySegment(i int, r *Report) (records uint64, err error) {
+	s, last := l.segments[i], i+1 == len(l.segments)
 	name := filepath.Join(l.dir, segmentName(s.h.id))
 	f, err := l.sys.Open(name)
 	if err != nil {
 		return 0, fmt.Errorf("open %s: %w", name, err)
 	}
 	defer f.Close() // only read
-	last := s == l.segments[len(l.segments)-1]
-	if s.h.first > l.next && s != l.segments[0] {
-		l.addDamage(Damage{Segment: s.h.id, First: l.next, Last: s.h.first - 1, Reason: "numbers are missing"})
-	}
 	seen, err := l.walk(s, f)
 	if err != nil {
 		return 0, fmt.Errorf("read %s: %w", name, err)
 	}
 	l.setState(seen.state)
 	l.next, l.digest = seen.next, seen.digest
-	switch {
-	case last && s.size < s.h.size:
+	if !last {
+		sc := s.scan(nil, 0)
+		sc.off, sc.next = seen.end, seen.next
+		if after := l.segments[i+1].h.first; seen.end < s.end && !s.unknown || after > seen.next {
+			l.lose(s, sc, after, "checksum")
+		}
+		return seen.records, nil
+	}
+	if r.Tail = seen.tail; s.size < s.h.size {
 		l.addDamage(Damage{Segment: s.h.id, Offset: s.size, Bytes: s.h.size - s.size, Reason: "file is too short"})
-	case last:
-		r.Tail = seen.tail
-	case seen.end < s.end && !s.unknown:
-		l.addDamage(Damage{Segment: s.h.id, Offset: seen.end, Bytes: s.end - seen.end, Reason: "checksum"})
 	}
 	return seen.records, nil
 }
