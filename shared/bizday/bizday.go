@@ -88,11 +88,9 @@ func (r Rule) End(d Day) time.Time {
 
 // Of returns the business day of an instant.
 func (r Rule) Of(t time.Time) Day {
-	// The clock's date is right unless a change of the clock lies near.
+	// The day of what the clock reads has begun, since its start is the first
+	// instant of such a reading. A later one has too where the clock was put back.
 	date := reading(t.In(r.Zone)).Add(-r.Cutoff).Truncate(24 * time.Hour)
-	for t.Before(r.start(date)) {
-		date = date.AddDate(0, 0, -1)
-	}
 	for next := date.AddDate(0, 0, 1); !t.Before(r.start(next)); next = next.AddDate(0, 0, 1) {
 		date = next
 	}

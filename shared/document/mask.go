@@ -77,7 +77,7 @@ func cardAt(text []byte) int {
 			i++
 			digits++
 		}
-		if digits <= maxCard && isCard(text[:i], digits) {
+		if isCard(text[:i], digits) {
 			end = i
 		}
 		if i+1 >= len(text) || (text[i] != ' ' && text[i] != '-') || !isDigit(text[i+1]) {

@@ -209,6 +209,7 @@ func TestTheBoundsAreNeverPassed(t *testing.T) {
 		"least int64 ÷ -1": func() (money.Decimal, error) { return money.Div(least, -money.One) },
 		"Max × Max":        func() (money.Decimal, error) { return money.Mul(money.Max, money.Max) },
 		"Max ÷ 0.000001":   func() (money.Decimal, error) { return money.Div(money.Max, 1) },
+		"a half above Max": func() (money.Decimal, error) { return money.MulDiv(947_368_421_052_631_579, 19, 2) },
 		"9e12 + 1 whole":   func() (money.Decimal, error) { return money.FromInt(9_000_000_000_001) },
 		"minor units":      func() (money.Decimal, error) { return money.FromMinor(math.MinInt64, 2) },
 	} {
