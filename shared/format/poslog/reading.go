@@ -65,10 +65,10 @@ func (x *transaction) choose(r *receipt, stated *document.Amounts) reading {
 			try.taxIncluded = !try.taxIncluded
 		}
 		if n&2 != 0 {
-			try.afterDiscount = true
+			try.docDiscounts = !try.docDiscounts
 		}
 		if n&4 != 0 {
-			try.docDiscounts = !try.docDiscounts
+			try.afterDiscount = true
 		}
 		if n&8 != 0 {
 			try.tipsInside = false

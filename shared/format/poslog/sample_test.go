@@ -82,3 +82,12 @@ func TestTheSampleAddsUpAndItsReductionCountsOnce(t *testing.T) {
 		t.Errorf("day %v, time %v", d.StatedDay, d.Time)
 	}
 }
+
+func mustJSON(t *testing.T, d *document.Document) []byte {
+	t.Helper()
+	text, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}

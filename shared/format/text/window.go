@@ -23,7 +23,7 @@ type Window struct {
 }
 
 // NewWindow returns an empty window on a stream that grows to at most limit
-// bytes, and one read more.
+// bytes, and one read more; a place beyond the limit is ErrTooLong either way.
 func NewWindow(src io.Reader, limit int) *Window { return &Window{src: src, limit: limit} }
 
 // Bytes is what is held. It is valid until the next call of another method.
@@ -49,6 +49,9 @@ func (w *Window) Advance(n int) {
 
 // At returns one byte. At the end of the stream the error is io.EOF.
 func (w *Window) At(i int) (byte, error) {
+	if i >= w.limit {
+		return 0, ErrTooLong
+	}
 	for i >= w.Len() {
 		if err := w.More(); err != nil {
 			return 0, err
@@ -62,6 +65,9 @@ func (w *Window) At(i int) (byte, error) {
 func (w *Window) Find(from int, b byte) (int, error) {
 	for {
 		if i := bytes.IndexByte(w.Bytes()[from:], b); i >= 0 {
+			if from+i > w.limit {
+				return w.limit, ErrTooLong
+			}
 			return from + i, nil
 		}
 		from = w.Len()
