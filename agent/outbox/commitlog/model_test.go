@@ -253,7 +253,7 @@ func play(seed uint64, lies, faults bool) error {
 	return nil
 }
 
-const seeds = 400
+const seeds = 320
 
 func TestWhatWasAcknowledgedSurvivesPowerCuts(t *testing.T) {
 	t.Parallel()
