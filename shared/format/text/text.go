@@ -272,8 +272,8 @@ func (r *Reader) Valid(record []byte) (legacy bool, bad int, ok bool) {
 		}
 	}
 	for i, b := range record {
-		// Five bytes mean nothing in windows-1252; they decode to themselves.
-		if c := charmap.Windows1252.DecodeByte(b); b >= 0x80 && c < 0xA0 {
+		// Five bytes mean nothing in windows-1252.
+		if b >= 0x80 && charmap.Windows1252.DecodeByte(b) == utf8.RuneError {
 			return true, i, false
 		}
 	}

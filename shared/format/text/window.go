@@ -49,7 +49,7 @@ func (w *Window) Advance(n int) {
 
 // At returns one byte. At the end of the stream the error is io.EOF.
 func (w *Window) At(i int) (byte, error) {
-	if i >= w.limit {
+	if i > w.limit {
 		return 0, ErrTooLong
 	}
 	for i >= w.Len() {
@@ -91,7 +91,7 @@ func (w *Window) Has(at int, want string) (bool, error) {
 // More reads on, unless the window has reached its limit: then it returns
 // ErrTooLong.
 func (w *Window) More() error {
-	if w.Len() >= w.limit {
+	if w.Len() > w.limit {
 		return ErrTooLong
 	}
 	return w.Fill()
