@@ -241,3 +241,81 @@ func TestRoundingByMethod(t *testing.T) {
 		}
 	}
 }
+
+// taxesOf returns the tax of each sales line by its account.
+func taxesOf(entry books.Entry) map[string]string {
+	taxes := map[string]string{}
+	for _, l := range entry.Lines {
+		if l.Tax != nil {
+			taxes[l.Account] = l.Tax.Amount.Format(2)
+		}
+	}
+	return taxes
+}
+
+func TestTaxFinerThanPenceIsRoundedOnceAndSpreadByLargestRemainder(t *testing.T) {
+	t.Parallel()
+	m := ukMapping(t, func(m *books.Mapping) {
+		m.Categories = map[string]string{"a": "a", "b": "b", "c": "c", "d": "d"}
+	})
+	entry, _ := books.Build(day(m, receipt(document.Sale, "1",
+		item("2.00", "a", vat20("1.6651", "0.3349")), item("2.00", "b", vat20("1.6651", "0.3349")),
+		item("2.00", "c", vat20("1.6651", "0.3349")), item("2.00", "d", vat20("1.6652", "0.3348")), cash("8.00"))))
+	if diff := cmp.Diff(map[string]string{"a": "0.34", "b": "0.34", "c": "0.33", "d": "0.33"}, taxesOf(entry)); diff != "" {
+		t.Errorf("1.3395 of tax in four lines:\n%s", diff)
+	}
+	wantSound(t, entry)
+	entry, _ = books.Build(day(m, receipt(document.Sale, "1",
+		item("2.00", "a", vat20("1.6690", "0.3310")), item("2.00", "b", vat20("1.6655", "0.3345")), cash("4.00"))))
+	if diff := cmp.Diff(map[string]string{"a": "0.33", "b": "0.34"}, taxesOf(entry)); diff != "" {
+		t.Errorf("0.6655 of tax in two lines:\n%s", diff)
+	}
+	wantSound(t, entry)
+}
+
+func TestAnAmountTooLargeToAddIsAskedAbout(t *testing.T) {
+	t.Parallel()
+	entry, problems := books.Build(day(ukMapping(t), receipt(document.Sale, "1", item("200000000000.00", zero("200000000000.00")), cash("200000000000.00"))))
+	if len(entry.Lines) != 0 || len(problems) != 1 || problems[0].Code != books.OutOfRange {
+		t.Errorf("entry %+v, problems %+v; want no lines and one question", entry.Lines, problems)
+	}
+}
+
+func TestAGapThatLeavesNoRoundAmountIsNoRounding(t *testing.T) {
+	t.Parallel()
+	m := ukMapping(t, func(m *books.Mapping) { m.Rounding = &books.Rounding{Step: dec("0.05")} })
+	_, problems := books.Build(day(m, receipt(document.Sale, "1", item("19.98", zero("19.98")), cash("19.97"))))
+	if len(problems) != 1 || problems[0].Code != books.Unbalanced {
+		t.Errorf("problems are %+v, want the receipt to be off balance", problems)
+	}
+}
+
+func TestTheBaseOfALineWithAFixedTaxIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	m := ukMapping(t, func(m *books.Mapping) { m.Taxes = append(m.Taxes, books.TaxRule{Till: "BAG", Code: "LEVY"}) })
+	entry, _ := books.Build(day(m, receipt(document.Sale, "1", item("12.05", vat20("10.00", "2.00"), tax("BAG", "0", "0", "0.05")), cash("12.05"))))
+	for _, l := range entry.Lines {
+		if l.Role == books.Sales && (l.Tax.Base != 1000 || l.Tax.Amount != 205 || l.Tax.Code != "STD-20+LEVY") {
+			t.Errorf("tax is %+v, want 2.05 on 10.00", l.Tax)
+		}
+	}
+}
+
+func TestAForeignAmountWorthLessThanAPennyIsStillThere(t *testing.T) {
+	t.Parallel()
+	d := receipt(document.Sale, "1", item("10.00", zero("10.00")), cash("10.00"), &document.Rate{To: "GBP", Value: dec("0.00005")})
+	d.Currency = "IDR"
+	entry, _ := books.Build(day(ukMapping(t), d))
+	if len(entry.Lines) != 2 || entry.Lines[0].Foreign == nil || entry.Lines[0].Foreign.Amount != 1000 || entry.Lines[0].Amount != 0 {
+		t.Errorf("lines are %+v, want IDR 10.00 worth nothing", entry.Lines)
+	}
+}
+
+func TestASinglePurposeVoucherBesideUntaxedGoodsIsAskedAbout(t *testing.T) {
+	t.Parallel()
+	single := paidWith(tender(document.VoucherTender, document.Paid, "19.00"), &document.Voucher{Purpose: "SINGLE"})
+	_, problems := books.Build(day(ukMapping(t), receipt(document.Sale, "1", item("7.00", zero("7.00")), item("12.00", vat20("10.00", "2.00")), single)))
+	if len(problems) != 1 || problems[0].Key != "voucher:tax" {
+		t.Errorf("problems are %+v, want one about the voucher's tax", problems)
+	}
+}

@@ -323,7 +323,7 @@ func (k *drawer) add() {
 		over := *k.Counted - k.Expected
 		k.OverShort = &over
 	}
-	if k.left != nil && (k.OpeningFrom == openingCount || k.OpeningFrom == openingFloat || k.OpeningFrom == openingClose) {
+	if k.left != nil && before != 0 {
 		was := *k.left + before
 		k.left = &was
 	}
@@ -378,7 +378,7 @@ func (p *prover) settleDrawers() {
 		d := Difference{
 			Currency: k.Currency, Rate: k.Rate, Drawer: k.Drawer.Drawer, State: Explained, Documents: k.counts(),
 		}
-		if k.left != nil && k.OpeningFrom != openingPrevious && k.OpeningFrom != openingNone && k.Opening != *k.left {
+		if k.left != nil && k.Opening != *k.left {
 			d.Of, d.Cause, d.Amount = of+"/opening", OpeningDifference, k.Opening-*k.left
 			d.Text = fmt.Sprintf("Drawer %s was opened with %s, but %s was left in it.", k.Drawer.Drawer, k.Opening, *k.left)
 			d.Documents = k.opened()

@@ -1,16 +1,22 @@
 package reconcile_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"tillbook.example/tillbook/collector/books"
 	"tillbook.example/tillbook/collector/reconcile"
 	"tillbook.example/tillbook/shared/document"
+	"tillbook.example/tillbook/shared/document/documenttest"
+	"tillbook.example/tillbook/shared/money"
 )
 
 // want proves a day and compares its differences, each as `of cause amount
@@ -342,4 +348,142 @@ func withZ(number string) func(*document.Document) {
 func TestAmountsTooLargeToAddAreNotProven(t *testing.T) {
 	t.Parallel()
 	want(t, docs(sale("1", "6000000000000.00", document.Cash)), false, "day out_of_range #0 opened")
+}
+
+func TestTwoDrawersThatAreOverByTheSameAreNoProofOfAWrongTender(t *testing.T) {
+	t.Parallel()
+	want(t, docs(
+		sale("1", "1000.00", document.CardCredit), batch("77", "985.00"),
+		sale("2", "12.00", document.Cash, in("A", "")), tillCount("8", "CLOSE", "27.00", in("A", "")),
+		sale("3", "12.00", document.Cash, in("B", "")), tillCount("9", "CLOSE", "27.00", in("B", "")),
+	), false,
+		"drawer:A/GBP cash_over 15.00 explained", "drawer:B/GBP cash_over 15.00 explained", "tender:CARD/GBP not_captured -15.00 opened")
+}
+
+func TestABatchMayStateItsTipsBesideItsAmount(t *testing.T) {
+	t.Parallel()
+	d := sale("1", "120.00", document.CardCredit)
+	d.Tenders[0].Amount, d.Tenders[0].Tip = dec("132.00"), dec("12.00")
+	b := batch("77", "120.00")
+	b.TenderBatch.ByBrand[0].Tips = dec("12.00")
+	want(t, docs(d, b), true)
+}
+
+func TestSlipsThatAreCountedAreComparedWhereThereIsNoBatch(t *testing.T) {
+	t.Parallel()
+	c := tillCount("9", "CLOSE", "0.00")
+	c.Count.ByTender = append(c.Count.ByTender, document.TenderAmount{Kind: document.MealVoucher, Amount: dec("8.00")})
+	want(t, docs(sale("1", "12.00", document.MealVoucher), c), false, "tender:MEAL_VOUCHER/GBP tender_count -4.00 opened")
+}
+
+func TestAZThatCountsTrainingSaysSo(t *testing.T) {
+	t.Parallel()
+	training := sale("2", "24.00", document.Cash)
+	training.Kind = document.Training
+	want(t, docs(sale("1", "12.00", document.Cash), training, z("12", document.Close{Gross: ptr("36.00")})), false,
+		"close:1/12/gross training_in_close 24.00 opened")
+}
+
+func TestEachZHasTheReceiptsOfItsRange(t *testing.T) {
+	t.Parallel()
+	want(t, docs(
+		sale("1", "12.00", document.Cash), sale("2", "24.00", document.Cash), sale("3", "36.00", document.Cash),
+		z("12", document.Close{FirstReceipt: "1", LastReceipt: "2", Gross: ptr("36.00")}),
+		z("13", document.Close{FirstReceipt: "3", LastReceipt: "3", Gross: ptr("36.00")}),
+	), true)
+}
+
+func TestACountWithoutASessionIsOfTheWholeDrawer(t *testing.T) {
+	t.Parallel()
+	want(t, docs(
+		sale("1", "12.00", document.Cash, in("D", "1")), sale("2", "24.00", document.Cash, in("D", "2")),
+		tillCount("1", "CLOSE", "36.00", in("D", "")),
+	), true)
+}
+
+func TestTheGrandTotalMayRiseByWhatIsSoldOnly(t *testing.T) {
+	t.Parallel()
+	back := sale("3", "6.00", document.Cash, withZ("13"))
+	back.Kind = document.Return
+	l := &back.Lines[0]
+	l.Extended, l.Quantity, l.Taxes[0].Base, l.Taxes[0].Amount = -l.Extended, -l.Quantity, -l.Taxes[0].Base, -l.Taxes[0].Amount
+	back.Tenders[0].Amount, back.Tenders[0].Direction = -back.Tenders[0].Amount, document.Refund
+	want(t, docs(
+		sale("1", "12.00", document.Cash, withZ("12")), sale("2", "24.00", document.Cash, withZ("13")), back,
+		z("12", document.Close{Gross: ptr("12.00"), GrandTotal: ptr("1012.00")}), z("13", document.Close{Gross: ptr("18.00"), GrandTotal: ptr("1036.00")}),
+	), true)
+}
+
+func TestAGapOfLessThanAPennyIsRoundingAndNoDifference(t *testing.T) {
+	t.Parallel()
+	d := sale("1", "12.00", document.Cash)
+	d.PriceBasis = document.TaxExcluded
+	d.Lines[0].Extended, d.Lines[0].Taxes[0].Base, d.Lines[0].Taxes[0].Amount = dec("10.003"), dec("10.003"), dec("2.00")
+	want(t, docs(d), true)
+}
+
+func TestAnyDocumentsAreProvenAlikeInAnyOrder(t *testing.T) {
+	t.Parallel()
+	for name, generator := range map[string]*rapid.Generator[*document.Document]{"receipts": documenttest.Receipt(), "anything": documenttest.Any()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rapid.Check(t, func(t *rapid.T) {
+				documents := rapid.SliceOfN(generator, 0, 12).Draw(t, "documents")
+				for i, d := range documents {
+					d.Key.Number += "/" + strconv.Itoa(i)
+				}
+				first, err := json.Marshal(reconcile.Prove(docs(documents...)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0)).Shuffle(len(documents), func(i, j int) {
+					documents[i], documents[j] = documents[j], documents[i]
+				})
+				second, err := json.Marshal(reconcile.Prove(docs(append(documents, nil)...)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(first, second) {
+					t.Fatalf("another order, another proof:\n%s\n%s", first, second)
+				}
+			})
+		})
+	}
+}
+
+// The differences with one Of add up to the difference they take apart, and what
+// over/short hands on is what the drawers are over or short by.
+func TestCausesAddUp(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		amount := func(label string) string {
+			return money.Decimal(rapid.Int64Range(0, 5).Draw(t, label) * 10 * int64(money.One)).String()
+		}
+		documents := []*document.Document{
+			sale("1", amount("cash"), document.Cash), sale("2", amount("card"), document.CardCredit),
+			sale("3", amount("voided"), document.Cash, state(document.Voided)),
+			batch("77", amount("batch")), tillCount("8", "OPEN", amount("opening")), tillCount("9", "CLOSE", amount("counted")),
+			z("12", document.Close{Gross: ptr(amount("claimed"))}),
+		}
+		proof := reconcile.Prove(docs(documents...))
+		sums := map[string]money.Decimal{}
+		for _, d := range proof.Differences {
+			sums[d.Of] += d.Amount
+		}
+		var over money.Decimal
+		for _, d := range reconcile.OverShort(proof) {
+			over += d.Amount
+		}
+		drawer, cards := proof.Drawers[0], proof.Tenders[0]
+		if *drawer.OverShort != sums["drawer:1/GBP"] || over != *drawer.OverShort {
+			t.Fatalf("drawer is over by %s, causes add up to %s, over/short to %s", *drawer.OverShort, sums["drawer:1/GBP"], over)
+		}
+		if got := sums["tender:CARD/GBP"]; got != *cards.Batch-cards.Till {
+			t.Fatalf("batch − till is %s, causes add up to %s", *cards.Batch-cards.Till, got)
+		}
+		claim := proof.Closes[0].Claims[0]
+		if got := sums["close:1/12/gross"]; claim.Basis == "" && got != claim.Claimed-claim.Computed {
+			t.Fatalf("claim %+v, causes add up to %s", claim, got)
+		}
+	})
 }
