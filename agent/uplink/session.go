@@ -34,6 +34,7 @@ type session struct {
 	credits     int
 	sent        uint64    // log number of the last record sent, or declared lost
 	before      []byte    // digest at sent
+	released    uint64    // up to here the outbox was told to let go
 	flight      []uint64  // sent when each batch or gap went that has no answer yet
 	since       time.Time // the oldest of them, or its predecessor's answer
 	claim       *claim
@@ -201,6 +202,7 @@ func (s *session) welcome(ctx context.Context, w *tillbookv1.Welcome) error {
 	if w.Credits > 0 {
 		s.credits = int(min(w.Credits, maxCredits))
 	}
+	s.release(ctx)
 	s.sent = m.stored()
 	if s.before, err = m.digest(m.ack.Stored); err != nil {
 		return err
@@ -254,7 +256,8 @@ func (s *session) acked(ctx context.Context, a *tillbookv1.Ack) error {
 		if a.Stored > m.ack.Stored {
 			s.moved = true
 		}
-		s.advance(ctx, a)
+		m.move(a.Incarnation, a.Stored, a.Digest, max(m.ack.Safe, a.Safe))
+		s.release(ctx)
 	}
 	// Each batch and gap has one answer, in order.
 	if len(s.flight) > 0 {
@@ -284,17 +287,23 @@ func (s *session) acked(ctx context.Context, a *tillbookv1.Ack) error {
 	return nil
 }
 
-// advance moves the mark and lets the outbox go of what is safe. The mark is
-// made durable first where it can be: it should not name what is gone.
-func (s *session) advance(ctx context.Context, a *tillbookv1.Ack) {
-	m, safe := s.mark, s.mark.ack.Safe
-	m.move(a.Incarnation, a.Stored, a.Digest, max(safe, a.Safe))
-	if m.ack.Safe == safe {
+// release lets the outbox go of what is safe. The mark is made durable first
+// where it can be: it should not name what is gone. What fails is tried again
+// with the next acknowledgement.
+func (s *session) release(ctx context.Context) {
+	m := s.mark
+	safe := m.base() + m.ack.Safe
+	if m.ack.Safe == 0 || safe <= s.released {
 		return
 	}
 	err := m.save(ctx)
-	if err = errors.Join(err, s.o.Outbox.Release(m.base()+m.ack.Safe)); err != nil {
-		s.o.Logger.Warn("uplink: what is safe was not released; it is tried again", "error", err)
+	if released := s.o.Outbox.Release(safe); released != nil {
+		err = errors.Join(err, released)
+	} else {
+		s.released = safe
+	}
+	if err != nil {
+		s.o.Logger.Warn("uplink: release of what is safe", "up_to", safe, "error", err)
 	}
 }
 
