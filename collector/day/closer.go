@@ -175,7 +175,7 @@ func (c *Closer) build(ctx context.Context, f Facts, d Decision) (Entry, *Hold, 
 	if hold := built.hold(); hold != nil {
 		return Entry{}, hold, nil
 	}
-	kept := Proof{Proof: built.proof, By: d.By, Missing: d.Gaps, Documents: revisions(f.Documents)}
+	kept := Proof{Proof: built.proof, By: d.By, Missing: d.Gaps, Documents: revisions(f.Documents), Originals: originals(f.Originals)}
 	if !built.proof.Proven {
 		open := opened(built.proof)
 		if !d.Late || !f.Merchant.PostUnproven() {

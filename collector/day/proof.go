@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"tillbook.example/tillbook/collector/reconcile"
+	"tillbook.example/tillbook/shared/document"
 )
 
 // Proof is what is kept beside an entry: the proof of its day, what closed it,
@@ -19,6 +21,14 @@ type Proof struct {
 	By        string     `json:"closed_by"`         // ByZ, ByCutoff, ByDeadline
 	Missing   []string   `json:"missing,omitempty"` // gaps that the day was closed with
 	Documents []Revision `json:"documents"`         // by key
+	Originals []Original `json:"originals,omitempty"`
+}
+
+// Original names a document of another day that one of this day refers to, by
+// what it said.
+type Original struct {
+	Key  string `json:"key"`
+	Hash string `json:"hash"` // content hash
 }
 
 // Revision names one stored document for ever.
@@ -68,6 +78,15 @@ func (p Proof) Summary() string {
 		numbers = numbers[:6]
 	}
 	return "Z " + strings.Join(numbers, ", ") + more + "; " + documents
+}
+
+// originals names what documents of other days said, by key.
+func originals(documents map[string]*document.Document) []Original {
+	var all []Original
+	for _, key := range slices.Sorted(maps.Keys(documents)) {
+		all = append(all, Original{key, documents[key].ContentHash})
+	}
+	return all
 }
 
 // revisions names the documents of facts, by key.
