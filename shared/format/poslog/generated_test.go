@@ -37,11 +37,11 @@ func inCentsEach(t *testing.T, cents map[string]int64) map[string]money.Decimal 
 
 func TestAGeneratedDayAddsUpToWhatItsGeneratorCounted(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(5) {
+	for seed := range uint64(3) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			var file bytes.Buffer
-			want, err := poslogtest.Write(&file, poslogtest.Config{Seed: seed, Transactions: 2000, Terminals: 7})
+			want, err := poslogtest.Write(&file, poslogtest.Config{Seed: seed, Transactions: 800, Terminals: 7})
 			if err != nil {
 				t.Fatal(err)
 			}

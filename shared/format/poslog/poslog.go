@@ -51,6 +51,7 @@ type Reader struct {
 	text    *text.Reader
 	scan    *xmlscan.Scanner
 	words   words
+	parts   int
 	done    bool
 	refused *format.Refusal // of the whole file
 }
@@ -103,10 +104,14 @@ func (r *Reader) Next() (format.Result, error) {
 		return format.Result{}, io.EOF
 	}
 	record, err := r.scan.Next()
+	r.parts++
 	var broken *xmlscan.Error
 	switch {
 	case errors.As(err, &broken):
 		return r.refuse(record, r.broken(broken)), nil
+	case errors.Is(err, io.EOF) && r.parts == 1 && r.options.Resume == 0 && r.scan.Root() != "POSLog":
+		r.done = true
+		return r.refuse(record, &format.Refusal{Code: format.WrongFormat, Reason: "not POSLog: the file's element is " + format.Clip(r.scan.Root())}), nil
 	case err != nil:
 		return format.Result{}, err
 	}
