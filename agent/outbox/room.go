@@ -113,9 +113,12 @@ func (b *Outbox) held() int64 {
 	return n
 }
 
-// mayGrow is asked before the log makes a segment file. One segment above the
-// bound is left for state: without it no acknowledgement could be noted, and
-// nothing ever released.
+// stateSegments are kept free of records below the bound: one for state and one
+// to carry it over to when that is full. Without them no acknowledgement could
+// be noted in a full outbox.
+const stateSegments = 2
+
+// mayGrow is asked before the log makes a segment file.
 func (b *Outbox) mayGrow(bytes int64) error {
 	if b.copies == nil {
 		return nil // while opening
@@ -127,7 +130,7 @@ func (b *Outbox) mayGrow(bytes int64) error {
 }
 
 // mayTake says whether records may be added to the group: not at the hard mark,
-// and not into the last segment that the bound allows.
+// and not into the segments kept for state.
 func (b *Outbox) mayTake(g *commitlog.Group, r *request) error {
 	if b.room.isHard() {
 		return fmt.Errorf("%w: the disk has less than %d bytes free", ErrFull, b.o.HardFree)
@@ -136,9 +139,9 @@ func (b *Outbox) mayTake(g *commitlog.Group, r *request) error {
 	if st.Room >= int64(g.Bytes()+r.bytes) {
 		return nil
 	}
-	need := 2 * b.o.SegmentBytes
-	if st.Ready {
-		need = b.o.SegmentBytes
+	need := stateSegments * b.o.SegmentBytes
+	if !st.Ready {
+		need += b.o.SegmentBytes
 	}
 	if have := st.Bytes + b.held(); have+need > b.o.MaxBytes {
 		return fmt.Errorf("%w: %d bytes of at most %d", ErrFull, have, b.o.MaxBytes)

@@ -213,8 +213,15 @@ func (l *Log) roll(g *Group) (*segment, error) {
 	l.mu.Lock()
 	l.readID = 0
 	h := header{id: id, size: l.o.SegmentBytes, salt: l.o.Salt(), first: l.next, digest: l.digest}
+	var empty uint64
 	if n := len(l.segments); n > 0 {
-		h.prev, h.prevEnd = l.segments[n-1].h.id, l.segments[n-1].end
+		last := l.segments[n-1]
+		h.prev = link{last.h.id, last.end}
+		if last.h.first == l.next {
+			// It has no records, and the new one the whole state: it may go,
+			// so that state alone never fills the disk.
+			empty, h.skip = last.h.id, last.prev
+		}
 	}
 	l.mu.Unlock()
 
@@ -245,13 +252,21 @@ func (l *Log) roll(g *Group) (*segment, error) {
 		l.active.Close() // synced before
 	}
 	l.active = f
-	s := &segment{h: h, size: h.size, end: dataStart, checked: true}
+	s := &segment{h: h, prev: h.prev, size: h.size, end: dataStart, checked: true}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if n := len(l.segments); n > 0 {
+	if n := len(l.segments); empty > 0 {
+		l.grown -= l.segments[n-1].size
+		l.segments = l.segments[:n-1]
+		s.prev = h.skip
+	} else if n > 0 {
 		l.segments[n-1].sealed = true
 	}
 	l.segments = append(l.segments, s)
+	l.mu.Unlock()
+	if empty > 0 {
+		// Left behind it does no harm, and goes with a later Release.
+		_ = l.unlink(empty)
+	}
 	return s, nil
 }
 

@@ -16,7 +16,7 @@ const (
 	magic      = "TBOUTLOG"
 	page       = 4096     // a header copy has a page of its own, so that one bad sector cannot take both
 	dataStart  = 2 * page // where frames begin
-	headerSize = 100
+	headerSize = 116
 	frameHead  = 16
 	bodyHead   = 44 // first number, count, digest before
 	alignment  = 8
@@ -30,13 +30,19 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // header begins a segment. Salt is random, and every frame's checksum depends
 // on it, so that neither stale blocks nor bytes inside a record pass for a frame.
 type header struct {
-	id      uint64
-	size    int64 // of the file
-	salt    uint64
-	first   uint64   // number of the first record, if it has one
-	prev    uint64   // the segment this one continues; ids between are void. 0: none
-	prevEnd int64    // where the valid frames of prev end
-	digest  [32]byte // chained digest before first
+	id     uint64
+	size   int64 // of the file
+	salt   uint64
+	first  uint64   // number of the first record, if it has one
+	prev   link     // the segment this one continues; ids between are void
+	skip   link     // what prev continues, if prev has no records and so may be gone
+	digest [32]byte // chained digest before first
+}
+
+// link names a segment and where its valid frames end; id 0: none.
+type link struct {
+	id  uint64
+	end int64
 }
 
 // encode returns the first dataStart bytes of a segment.
@@ -45,7 +51,7 @@ func (h header) encode() []byte {
 	b = append(b, magic...)
 	b = binary.BigEndian.AppendUint32(b, Version)
 	b = binary.BigEndian.AppendUint32(b, 0)
-	for _, v := range []uint64{h.id, uint64(h.size), h.salt, h.first, h.prev, uint64(h.prevEnd)} {
+	for _, v := range []uint64{h.id, uint64(h.size), h.salt, h.first, h.prev.id, uint64(h.prev.end), h.skip.id, uint64(h.skip.end)} {
 		b = binary.BigEndian.AppendUint64(b, v)
 	}
 	b = append(b, h.digest[:]...)
@@ -83,19 +89,24 @@ func decodeHeader(b []byte) (header, headerState, error) {
 		if v := binary.BigEndian.Uint32(c[8:]); v != Version {
 			return header{}, headerBad, fmt.Errorf("format version %d, this program reads %d: %w", v, Version, ErrVersion)
 		}
-		var v [6]uint64
+		var v [8]uint64
 		for i := range v {
 			v[i] = binary.BigEndian.Uint64(c[16+8*i:])
 		}
-		h := header{id: v[0], size: int64(v[1]), salt: v[2], first: v[3], prev: v[4], prevEnd: int64(v[5])}
-		copy(h.digest[:], c[64:])
-		if h.size < minSegment || h.size > maxSegment || h.prev >= h.id || h.prevEnd < 0 || h.prevEnd > maxSegment || h.first == 0 {
+		h := header{
+			id: v[0], size: int64(v[1]), salt: v[2], first: v[3],
+			prev: link{v[4], int64(v[5])}, skip: link{v[6], int64(v[7])},
+		}
+		copy(h.digest[:], c[80:])
+		if h.size < minSegment || h.size > maxSegment || h.first == 0 || !h.prev.before(h.id) || !h.skip.before(h.id) {
 			continue
 		}
 		return h, headerGood, nil
 	}
 	return header{}, state, nil
 }
+
+func (l link) before(id uint64) bool { return l.id < id && l.end >= 0 && l.end <= maxSegment }
 
 func blank(b []byte) bool {
 	for _, c := range b {

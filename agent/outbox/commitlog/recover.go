@@ -59,7 +59,7 @@ func (l *Log) recover() error {
 // numbersOf fills in which numbers went with a whole segment.
 func (l *Log) numbersOf(d Damage) (Damage, error) {
 	for i := 1; i < len(l.segments); i++ {
-		if s, older := l.segments[i], l.segments[i-1]; s.h.prev == d.Segment && older.unknown {
+		if s, older := l.segments[i], l.segments[i-1]; s.prev.id == d.Segment && older.unknown {
 			next, err := l.check(older)
 			if err != nil {
 				return d, err

@@ -21,6 +21,7 @@ const (
 // segment is one file that was begun. Its fields change only under Log.mu.
 type segment struct {
 	h       header
+	prev    link  // what it continues; h.prev or, where that is gone, h.skip
 	size    int64 // of the file as it is
 	end     int64 // where its valid, acknowledged frames end
 	unknown bool  // end is the end of the file: the segment after it was lost
@@ -123,7 +124,7 @@ func readSegment(sys file.System, dir string, id uint64) (*segment, headerState,
 	if err != nil {
 		return nil, state, fmt.Errorf("%s: %w", name, err)
 	}
-	return &segment{h: h, size: size}, state, nil
+	return &segment{h: h, prev: h.prev, size: size}, state, nil
 }
 
 // link follows each header to the segment it continues.
@@ -137,15 +138,18 @@ func (inv *inventory) link(good map[uint64]*segment) {
 	inv.chain = []*segment{current}
 	for _, id := range slices.Backward(ids[:len(ids)-1]) {
 		older := good[id]
+		if good[current.prev.id] == nil && current.h.skip.id > 0 {
+			current.prev = current.h.skip
+		}
 		switch {
-		case id > current.h.prev:
+		case id > current.prev.id:
 			inv.void = append(inv.void, id)
 			continue
-		case id == current.h.prev:
-			older.end = current.h.prevEnd
+		case id == current.prev.id:
+			older.end = current.prev.end
 		default:
 			older.end, older.unknown = older.size, true
-			inv.missed = append(inv.missed, Damage{Segment: current.h.prev, Reason: "segment is missing or has no readable header"})
+			inv.missed = append(inv.missed, Damage{Segment: current.prev.id, Reason: "segment is missing or has no readable header"})
 		}
 		older.sealed = true
 		inv.chain = append(inv.chain, older)
@@ -154,7 +158,7 @@ func (inv *inventory) link(good map[uint64]*segment) {
 	slices.Reverse(inv.chain)
 	slices.Sort(inv.void)
 	for _, id := range inv.bad {
-		if !slices.ContainsFunc(inv.chain, func(s *segment) bool { return s.h.prev == id }) && id < inv.chain[len(inv.chain)-1].h.id {
+		if !slices.ContainsFunc(inv.chain, func(s *segment) bool { return s.h.prev.id == id }) && id < inv.chain[len(inv.chain)-1].h.id {
 			inv.void = append(inv.void, id)
 		}
 	}
