@@ -25,6 +25,13 @@ type mark struct {
 	epoch  *tillbookv1.Epoch // nil before the first
 	ack    *tillbookv1.Ack   // of epoch
 	dirty  bool              // ack is newer than what is durable
+	claim  *claim            // to be stated with the next Hello
+}
+
+// claim is the agent's digest at a wire number where the collector's is another.
+type claim struct {
+	number uint64
+	digest []byte
 }
 
 func loadMark(o Outbox) (*mark, error) {
@@ -107,10 +114,14 @@ func (m *mark) hello() (*tillbookv1.Hello, error) {
 		m.move(m.ack.Incarnation, last, nil, m.ack.Safe)
 	}
 	digest, err := m.digest(m.ack.Stored)
-	return &tillbookv1.Hello{
+	h := &tillbookv1.Hello{
 		Epoch: m.epoch, Incarnation: m.ack.Incarnation, Next: next - m.base(), Stored: m.ack.Stored, Digest: digest,
 		Safe: m.ack.Safe, First: max(m.outbox.First(), m.base()+1) - m.base(),
-	}, err
+	}
+	if m.claim != nil && m.claim.number < h.Next {
+		h.Seen, h.SeenDigest = m.claim.number, m.claim.digest
+	}
+	return h, err
 }
 
 // adopt takes a new epoch, durably. Nothing above what both sides agree on
@@ -138,7 +149,7 @@ func (m *mark) adopt(ctx context.Context, n *tillbookv1.NewEpoch) error {
 	if err != nil {
 		return fmt.Errorf("keep the new epoch: %w", err)
 	}
-	m.epoch, m.ack, m.dirty = epoch, ack, false
+	m.epoch, m.ack, m.dirty, m.claim = epoch, ack, false, nil
 	return nil
 }
 

@@ -37,13 +37,6 @@ type session struct {
 	released    uint64    // up to here the outbox was told to let go
 	flight      []uint64  // sent when each batch or gap went that has no answer yet
 	since       time.Time // the oldest of them, or its predecessor's answer
-	claim       *claim
-}
-
-// claim is the agent's digest at a number where the collector's is another.
-type claim struct {
-	number uint64
-	digest []byte
 }
 
 type received struct {
@@ -142,9 +135,6 @@ func (s *session) hello() error {
 	}
 	h.Protocol, h.Agent, h.Version, h.Boot = wire.Protocol, s.o.Agent, s.o.Version, s.boot[:]
 	h.ClockUs = time.Now().UnixMicro()
-	if c := s.claim; c != nil && c.number < h.Next {
-		h.Seen, h.SeenDigest = c.number, c.digest
-	}
 	if err := s.carrier.Send(&tillbookv1.Up{Message: &tillbookv1.Up_Hello{Hello: h}}); err != nil {
 		return fmt.Errorf("send hello: %w", err)
 	}
@@ -197,7 +187,7 @@ func (s *session) welcome(ctx context.Context, w *tillbookv1.Welcome) error {
 	default:
 		m.move(w.Incarnation, m.ack.Stored, m.ack.Digest, min(w.Safe, m.ack.Safe))
 	}
-	s.claim, s.welcomed, s.incarnation = nil, true, w.Incarnation
+	m.claim, s.welcomed, s.incarnation = nil, true, w.Incarnation
 	s.credits = defaultCredits
 	if w.Credits > 0 {
 		s.credits = int(min(w.Credits, maxCredits))
@@ -224,7 +214,7 @@ func (s *session) compare(number uint64, digest []byte) (agrees, known bool, err
 		return false, false, err
 	}
 	if !bytes.Equal(own, digest) {
-		s.claim = &claim{number: number, digest: own}
+		s.mark.claim = &claim{number: number, digest: own}
 		return false, true, nil
 	}
 	return true, true, nil
@@ -312,7 +302,6 @@ func (s *session) newEpoch(ctx context.Context, n *tillbookv1.NewEpoch) error {
 	if err := s.mark.adopt(ctx, n); err != nil {
 		return err
 	}
-	s.claim = nil
 	s.o.Logger.Warn("uplink: new epoch", "reason", n.Reason, "base", s.mark.base(), "send_again", s.o.Outbox.Next()-1-s.mark.base())
 	s.note(s.mark.tell)
 	return s.hello()

@@ -157,12 +157,12 @@ func (u *Uplink) note(change func(*Status)) {
 // an error means that the agent's own state cannot be read. It must not run
 // twice at once.
 func (u *Uplink) Run(ctx context.Context) error {
+	m, err := loadMark(u.o.Outbox)
+	if err != nil {
+		return fmt.Errorf("uplink: %w", err)
+	}
 	wait := u.o.MinWait
 	for {
-		m, err := loadMark(u.o.Outbox)
-		if err != nil {
-			return fmt.Errorf("uplink: %w", err)
-		}
 		moved, err := u.session(ctx, m)
 		err = errors.Join(err, m.save(context.WithoutCancel(ctx)))
 		if ctx.Err() != nil {
