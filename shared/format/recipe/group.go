@@ -30,6 +30,7 @@ type reader struct {
 	index   map[string]*group
 	closed  map[uint64]bool
 	order   []uint64 // of closed, oldest first
+	spans   []span   // of receipts that are done, over rows of others that are not
 	bytes   int      // of all open groups
 	rowNo   int
 	at      int64 // behind the last row that was taken
@@ -38,6 +39,9 @@ type reader struct {
 	done    bool
 	err     error
 }
+
+// span is where the rows of a receipt stand.
+type span struct{ start, end int64 }
 
 // group is the rows of one receipt so far.
 type group struct {
@@ -278,13 +282,24 @@ func (g *reader) remember(id uint64) {
 	g.order = append(g.order, id)
 }
 
-// placed sets where reading may resume once the result is kept: at the first
-// row of the oldest receipt that is still open.
+// placed sets where reading may resume once the result is kept: where no
+// receipt that is still open, and none that is done, has rows on both sides.
 func (g *reader) placed(result format.Result) format.Result {
-	if len(g.open) > 0 {
-		oldest := slices.MinFunc(g.open, func(a, b *group) int { return cmp.Compare(a.start, b.start) })
-		result.End = min(result.End, oldest.start)
+	at := result.End
+	for _, o := range g.open {
+		at = min(at, o.start)
 	}
+	g.spans = append(g.spans, span{result.Start, result.End})
+	for again := true; again; {
+		again = false
+		for _, s := range g.spans {
+			if s.start < at && at < s.end {
+				at, again = s.start, true
+			}
+		}
+	}
+	g.spans = slices.DeleteFunc(g.spans, func(s span) bool { return s.end <= at })
+	result.End = at
 	return result
 }
 
