@@ -10,7 +10,8 @@ import (
 type Minor int64
 
 // Currencies without minor units, and those with three places, by ISO 4217
-// (2024). Every other code has two.
+// (2024). Every other code that a till can be run in has two; the units of
+// account CLF and UYW, which have four, are none.
 var (
 	zeroPlaces  = []string{"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"}
 	threePlaces = []string{"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"}
