@@ -319,3 +319,44 @@ func TestASinglePurposeVoucherBesideUntaxedGoodsIsAskedAbout(t *testing.T) {
 		t.Errorf("problems are %+v, want one about the voucher's tax", problems)
 	}
 }
+
+func TestALineWithoutAnAmountNamesItsDocuments(t *testing.T) {
+	t.Parallel()
+	m := ukMapping(t, func(m *books.Mapping) { m.Taxes = []books.TaxRule{{Till: "BAG", Code: "BAG-LEVY"}} })
+	entry, _ := books.Build(day(m, receipt(document.Sale, "1", item("0.05", tax("BAG", "0", "0", "0.05")), cash("0.05"))))
+	for _, l := range entry.Lines {
+		if l.Role == books.Sales && (l.Amount != 0 || len(l.Documents) != 1) {
+			t.Errorf("line is %+v, want no amount and one document", l)
+		}
+	}
+}
+
+func TestAFloatWhoseReasonHasAnAccountComesFromThere(t *testing.T) {
+	t.Parallel()
+	m := ukMapping(t, func(m *books.Mapping) { m.Reasons["change order"] = "Head office" })
+	for _, d := range []*document.Document{
+		movement(document.Float, "1", "50.00", "Change order", document.Safe, document.Drawer),
+		movement(document.Float, "1", "50.00", "Change order", document.Bank, ""),
+	} {
+		entry, problems := books.Build(day(m, d))
+		wantJournal(t, entry, "Dr Cash float 50.00\nCr Head office 50.00")
+		if len(problems) != 0 {
+			t.Error(problems)
+		}
+	}
+}
+
+func TestDiscountsOnTwoAccountsLeaveNothingToRound(t *testing.T) {
+	t.Parallel()
+	m := ukMapping(t, grossDiscounts, func(m *books.Mapping) {
+		m.DiscountAccounts = map[document.AdjustmentKind]string{document.Coupon: "Coupons", document.Loyalty: "Loyalty"}
+	})
+	entry, _ := books.Build(day(m, receipt(document.Sale, "1",
+		item("12.80", less(document.Coupon, "-0.40"), less(document.Loyalty, "-0.40"), vat20("10.00", "2.00")), cash("12.00"))))
+	wantJournal(t, entry, `
+		Dr Cash on hand 12.00
+		Dr Coupons       0.33
+		Dr Loyalty       0.33
+		Cr Sales        10.66
+		Cr VAT payable   2.00`)
+}

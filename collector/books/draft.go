@@ -2,6 +2,7 @@ package books
 
 import (
 	"cmp"
+	"slices"
 
 	"tillbook.example/tillbook/shared/document"
 	"tillbook.example/tillbook/shared/money"
@@ -272,7 +273,7 @@ func (b *builder) give(it *item) {
 	k.amount += it.minor
 	foreign, _ := money.ToMinor(it.foreign, k.foreignPlaces)
 	k.foreign += foreign
-	if it.minor == 0 {
+	if it.minor == 0 && it.foreign == 0 && !b.doc.taxed(it) {
 		return
 	}
 	key := b.doc.effect.Key
@@ -281,6 +282,11 @@ func (b *builder) give(it *item) {
 		return
 	}
 	k.shares = append(k.shares, Share{key, it.minor})
+}
+
+// taxed reports whether an item has a base or a tax, if no amount.
+func (d *draft) taxed(it *item) bool {
+	return slices.ContainsFunc(d.parts[it.first:it.first+len(it.bucket.parts)], func(p part) bool { return p.base != 0 || p.amount != 0 })
 }
 
 func unitOf(places int) money.Decimal {

@@ -97,11 +97,11 @@ func (b *builder) taxed(g group, taxes []document.Tax, bears bool, net, sign mon
 }
 
 // disjoint reports whether each tax lies on a part of the line of its own: their
-// bases add up to the line, and none is all of it.
+// bases add up to the line, and none is empty.
 func disjoint(taxes []document.Tax, net money.Decimal) bool {
 	var sum money.Sum
 	for _, t := range taxes {
-		if t.Base == net || t.Base == 0 {
+		if t.Base == 0 {
 			return false
 		}
 		sum.Add(t.Base)
