@@ -354,6 +354,35 @@ func TestTheWelcomeSaysWhereToGoOn(t *testing.T) {
 	}
 }
 
+func TestAWelcomeThatCannotBeComparedMovesNothingForward(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, s := running(t, nil)
+		c.disk.Lose(17, 19)
+		s.welcome(&tillbookv1.Welcome{Incarnation: database, Epoch: first, Stored: 8, Digest: make([]byte, 32)}) // within the gap
+		if status := c.up.Status(); status.Stored != 15 {
+			t.Errorf("the mark is %d, want 15", status.Stored)
+		}
+		if b := s.hearBatch(); b.First != 6 || b.Count != 1 {
+			t.Errorf("heard %v, want what comes before the gap", b)
+		}
+		if g := s.hear().GetGap(); g.GetFirst() != 7 || g.GetLast() != 9 || g.Reason != "damaged" {
+			t.Errorf("heard %v, want the gap", g)
+		}
+		if b := s.hearBatch(); b.First != 10 || b.Count != 1 || string(b.DigestBefore) != string(digest(t, c.disk, 19)) {
+			t.Errorf("heard %v, want what comes after it", b)
+		}
+		s.ack(&tillbookv1.Ack{Incarnation: database, Epoch: first, Stored: 8, Digest: make([]byte, 32)}) // of the batch
+		if status := c.up.Status(); status.Stored != 15 {
+			t.Errorf("the mark is %d, want 15", status.Stored)
+		}
+		s.ack(theirs(t, c, 9))
+		if status := c.up.Status(); status.Stored != 19 {
+			t.Errorf("the mark is %d, want 19", status.Stored)
+		}
+	})
+}
+
 func TestAWelcomeWithAnotherDigestIsAnsweredWithOurs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -215,3 +215,20 @@ func TestBatchesAreStoredInAnyOrderAndAGapIsPassed(t *testing.T) {
 		}
 	})
 }
+
+func TestAnAgentBelowWhatIsStoredOutOfOrderForked(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p, a := joined(t, 2)
+		b := p.again(a)
+		b.greet(7, 2)
+		b.pack(sales(3, 2)...)         // 3-4 never arrive
+		b.send(b.pack(sales(5, 2)...)) // 5-6
+		b.hearAck()
+		c := p.again(a)
+		c.sayHello(&tillbookv1.Hello{Epoch: &tillbookv1.Epoch{Id: a.epoch}, Incarnation: a.incarnation, Next: 6, Stored: 2, Digest: a.chain[2][:]})
+		if offered := c.hear().GetNewEpoch(); offered.GetAgreed() != 2 {
+			t.Errorf("heard %v, want a new epoch: number 6 is stored, the agent is at 5", offered)
+		}
+	})
+}
