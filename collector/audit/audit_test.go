@@ -114,6 +114,7 @@ type shop struct {
 	sent   uint64
 	digest [32]byte
 	target target.Target
+	poster *posting.Poster
 	now    time.Time
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"tillbook.example/tillbook/collector/books"
@@ -34,8 +35,14 @@ type Closer struct {
 	// Mapping returns a mapping by its version, so that a document that comes late
 	// is booked as its day was; nil: always the mapping that holds now.
 	Mapping func(ctx context.Context, merchantID string, version int) (merchant.Mapping, error)
+	// Rest is how long Sweep leaves a day alone that it found not ready: reading
+	// all days of all stores anew each second would be most of a collector's work.
+	Rest time.Duration
 	// At is called at each point of a close, by tests; it may be nil.
 	At func(point string)
+
+	mu    sync.Mutex
+	rests map[Ref]time.Time // not before
 }
 
 // Pass is what one pass over the days came to.
@@ -43,7 +50,7 @@ type Pass struct {
 	Looked, Closed, Held int
 }
 
-// Sweep looks at every unsettled day once, oldest first. A day that fails does
+// Sweep looks once at every unsettled day that has rested, oldest first. A day that fails does
 // not keep the others from being closed; the errors come back together.
 func (c *Closer) Sweep(ctx context.Context) (Pass, error) {
 	refs, err := c.Store.Unsettled(ctx)
@@ -52,7 +59,7 @@ func (c *Closer) Sweep(ctx context.Context) (Pass, error) {
 	}
 	var pass Pass
 	var errs []error
-	for _, ref := range refs {
+	for _, ref := range c.rested(refs) {
 		if err := ctx.Err(); err != nil {
 			return pass, errors.Join(append(errs, err)...)
 		}
@@ -67,6 +74,26 @@ func (c *Closer) Sweep(ctx context.Context) (Pass, error) {
 		}
 	}
 	return pass, errors.Join(errs...)
+}
+
+// rested returns the days that have rested, and lets them rest again.
+func (c *Closer) rested(refs []Ref) []Ref {
+	if c.Rest == 0 {
+		return refs
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now, rests := c.Now(), map[Ref]time.Time{}
+	var rested []Ref
+	for _, ref := range refs {
+		rests[ref] = c.rests[ref]
+		if !now.Before(rests[ref]) {
+			rests[ref] = now.Add(c.Rest)
+			rested = append(rested, ref)
+		}
+	}
+	c.rests = rests // those that are settled are forgotten
+	return rested
 }
 
 // Close decides one day and saves its entry, or its state and what holds it, and

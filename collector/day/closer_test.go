@@ -405,3 +405,28 @@ func (c *counting) Set(ctx context.Context, ref day.Ref, version int64, state st
 	c.sets++
 	return c.Memory.Set(ctx, ref, version, state, hold, at)
 }
+
+func TestADayThatIsNotReadyRestsBeforeItIsLookedAtAgain(t *testing.T) {
+	t.Parallel()
+	s := postingtest.New(postingtest.Shop())
+	put(s, postingtest.Sale("1", 1200))
+	now := postingtest.Noon
+	c := postingtest.Closer(s, func() time.Time { return now })
+	c.Rest = time.Minute
+	for i, test := range []struct {
+		later time.Duration
+		looks int
+	}{{0, 1}, {59 * time.Second, 0}, {time.Second, 1}, {time.Second, 0}, {24 * time.Hour, 1}, {time.Hour, 0}} {
+		now = now.Add(test.later)
+		if pass, err := c.Sweep(t.Context()); err != nil || pass.Looked != test.looks {
+			t.Errorf("pass %d looked at %d days, %v; want %d", i, pass.Looked, err, test.looks)
+		}
+	}
+	if f, err := s.Facts(t.Context(), postingtest.Ref); err != nil || f.State != day.Ready {
+		t.Errorf("the day is %s, %v", f.State, err)
+	}
+	put(s, postingtest.Sale("2", 600)) // a day that was settled has no rest to wait for
+	if pass, err := c.Sweep(t.Context()); err != nil || pass.Closed != 1 {
+		t.Errorf("pass %+v, %v", pass, err)
+	}
+}
