@@ -16,16 +16,18 @@ import (
 var ErrNone = errors.New("not stored")
 
 const (
-	dayColumns          = `SELECT merchant, store, day, version, state, hold, entry, closed_at FROM store_day`
+	dayColumns          = `SELECT merchant, store, day, version, changed_at, state, hold, entry, closed_at FROM store_day`
 	selectDay     query = dayColumns + ` WHERE merchant = $1 AND store = $2 AND day = $3`
 	selectDays    query = dayColumns + ` ORDER BY merchant, store, day`
 	merchantDays  query = dayColumns + ` WHERE merchant = $1 ORDER BY store, day`
 	unsettledDays query = `SELECT merchant, store, day FROM store_day WHERE settled = 0 ORDER BY day, merchant, store`
-	setDay        query = `UPDATE store_day SET state = $5, hold = $6, settled = $7, changed_at = $8
+	setDay        query = `UPDATE store_day SET state = $5, hold = $6, settled = $7
 		WHERE merchant = $1 AND store = $2 AND day = $3 AND version = $4`
-	closeDay query = `UPDATE store_day SET state = 'ready', hold = '', settled = 1, entry = $4, closed_at = $5, changed_at = $5
+	closeDay query = `UPDATE store_day SET state = 'ready', hold = '', settled = 1, entry = $4, closed_at = $5
 		WHERE merchant = $1 AND store = $2 AND day = $3 AND version = $4`
 	reopenDay query = `UPDATE store_day SET version = version + 1, settled = 0, changed_at = $4 WHERE merchant = $1 AND store = $2 AND day = $3`
+	accept    query = `INSERT INTO accepted (merchant, store, day, difference, accepted_by, at) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (merchant, store, day, difference) DO NOTHING`
 
 	entryColumns       = `SELECT merchant, store, day, version, mapping, rules, body, proof, reason, at FROM entry`
 	selectEntry  query = entryColumns + ` WHERE merchant = $1 AND store = $2 AND day = $3 AND version = $4`
@@ -54,8 +56,8 @@ func (db *DB) Unsettled(ctx context.Context) ([]day.Ref, error) {
 }
 
 // Set stores the state and hold of a day, if its version is still the given one,
-// else it fails with day.ErrMoved.
-func (db *DB) Set(ctx context.Context, ref day.Ref, version int64, state string, hold *day.Hold, at time.Time) error {
+// else it fails with day.ErrMoved. The moment is not kept.
+func (db *DB) Set(ctx context.Context, ref day.Ref, version int64, state string, hold *day.Hold, _ time.Time) error {
 	return db.write(ctx, fmt.Sprintf("set day %s %s to %s", ref.Store, ref.Day, state), func(tx *tx) error {
 		text := []byte{}
 		if hold != nil {
@@ -65,7 +67,7 @@ func (db *DB) Set(ctx context.Context, ref day.Ref, version int64, state string,
 			}
 		}
 		settled := state == day.Ready || state == day.External
-		n, err := tx.exec(setDay, ref.Merchant, ref.Store, string(ref.Day), version, state, string(text), flag(settled), micros(at))
+		n, err := tx.exec(setDay, ref.Merchant, ref.Store, string(ref.Day), version, state, string(text), flag(settled))
 		if err == nil && n == 0 {
 			err = day.ErrMoved
 		}
@@ -109,11 +111,28 @@ func (db *DB) Save(ctx context.Context, e day.Entry) error {
 // not there is ErrNone.
 func (db *DB) Reopen(ctx context.Context, ref day.Ref, at time.Time) error {
 	return db.write(ctx, fmt.Sprintf("reopen day %s %s", ref.Store, ref.Day), func(tx *tx) error {
-		n, err := tx.exec(reopenDay, ref.Merchant, ref.Store, string(ref.Day), micros(at))
-		if err == nil && n == 0 {
-			err = ErrNone
+		return tx.reopen(ref, at)
+	})
+}
+
+func (t *tx) reopen(ref day.Ref, at time.Time) error {
+	n, err := t.exec(reopenDay, ref.Merchant, ref.Store, string(ref.Day), micros(at))
+	if err == nil && n == 0 {
+		err = ErrNone
+	}
+	return err
+}
+
+// Accept notes that a person accepted a difference of a day's proof, by its id,
+// and reopens the day; a day that is not there is ErrNone. Accepting again
+// changes nothing.
+func (db *DB) Accept(ctx context.Context, ref day.Ref, difference, by string, at time.Time) error {
+	return db.write(ctx, fmt.Sprintf("accept difference of day %s %s", ref.Store, ref.Day), func(tx *tx) error {
+		n, err := tx.exec(accept, ref.Merchant, ref.Store, string(ref.Day), difference, by, micros(at))
+		if err != nil || n == 0 {
+			return err
 		}
-		return err
+		return tx.reopen(ref, at)
 	})
 }
 
@@ -166,11 +185,11 @@ func scanEntry(scan func(...any) error) (e day.Entry, err error) {
 
 func scanDay(scan func(...any) error) (d day.StoreDay, err error) {
 	var hold string
-	var closed int64
-	if err = scan(&d.Merchant, &d.Store, &d.Day, &d.Version, &d.State, &hold, &d.Entry, &closed); err != nil {
+	var changed, closed int64
+	if err = scan(&d.Merchant, &d.Store, &d.Day, &d.Version, &changed, &d.State, &hold, &d.Entry, &closed); err != nil {
 		return d, err
 	}
-	d.ClosedAt = moment(closed)
+	d.ChangedAt, d.ClosedAt = moment(changed), moment(closed)
 	if hold != "" {
 		d.Hold = new(day.Hold)
 		if err = json.Unmarshal([]byte(hold), d.Hold); err != nil {

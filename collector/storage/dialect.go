@@ -34,7 +34,7 @@ func sqliteDialect() dialect {
 		// BEGIN IMMEDIATE, so that a transaction never finds at its first write
 		// that what it read has changed.
 		writer: func(path string) string {
-			return sqliteName(path, "_txlock=immediate", "_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)",
+			return sqliteName(path, "_txlock=immediate", "_journal_mode=WAL", "_synchronous=FULL",
 				"_pragma=wal_autocheckpoint(4000)", "_pragma=cache_size(-32768)")
 		},
 		reader: func(path string) string {
@@ -48,7 +48,8 @@ func sqliteDialect() dialect {
 }
 
 // sqliteName returns the URI of a file. Pages of 8 KiB hold ten documents of
-// usual size.
+// usual size; the driver sets _journal_mode, which writes the first page, after
+// every _pragma.
 func sqliteName(path string, parameters ...string) string {
 	name := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_busy_timeout=" + busyTimeout + "&_pragma=page_size(8192)"
 	for _, p := range parameters {

@@ -28,6 +28,7 @@ const (
 		WHERE merchant = $1 AND store = $2 AND receipt = $3 AND standing = 'current' AND receipt <> '' AND day <= $4
 		ORDER BY day DESC, key LIMIT 50`
 	rejectedSince query = `SELECT count(*) FROM rejected WHERE merchant = $1 AND store = $2 AND received >= $3 AND replayed = 0`
+	dayAccepted   query = `SELECT difference FROM accepted WHERE merchant = $1 AND store = $2 AND day = $3 ORDER BY difference`
 )
 
 // Facts returns all that a close looks at, from one snapshot. Documents are
@@ -63,6 +64,14 @@ func (db *DB) Facts(ctx context.Context, ref day.Ref) (day.Facts, error) {
 			return err
 		}
 		if err := tx.previous(&f); err != nil {
+			return err
+		}
+		if err := tx.each(func(scan func(...any) error) error {
+			var id string
+			err := scan(&id)
+			f.Accepted = append(f.Accepted, id)
+			return err
+		}, dayAccepted, ref.Merchant, ref.Store, string(ref.Day)); err != nil {
 			return err
 		}
 		agents, err := tx.agents(storeAgents, ref.Merchant, ref.Store)

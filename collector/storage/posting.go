@@ -23,7 +23,7 @@ const (
 	referenceUsed query = `SELECT count(*) FROM posting WHERE merchant = $1 AND target = $2 AND reference = $3`
 	entryOfDay    query = `SELECT entry FROM store_day WHERE merchant = $1 AND store = $2 AND day = $3`
 	movePosting   query = `UPDATE posting SET state = $7, attempts = attempts + $8, error = $9, remote_id = $10, settled_at = $11
-		WHERE merchant = $1 AND store = $2 AND day = $3 AND target = $4 AND revision = $5 AND state = $6`
+		WHERE merchant = $1 AND store = $2 AND day = $3 AND target = $4 AND revision = $5 AND state = $6 AND attempts = $12`
 	postedEntry query = `INSERT INTO delivery (merchant, store, day, target, newest, posted, at) VALUES ($1, $2, $3, $4, $5, $5, $6)
 		ON CONFLICT (merchant, store, day, target) DO UPDATE SET at = $6,
 		newest = CASE WHEN delivery.newest < $5 THEN $5 ELSE delivery.newest END,
@@ -118,12 +118,13 @@ func (t *tx) insertPosting(q query, p posting.Posting) (int64, error) {
 
 // Advance moves a posting from one state to another and stores its error, remote
 // id and time of settling; moving it to sent counts an attempt. It fails with
-// posting.ErrStale if the posting is not in the first state. With a posting that
-// is posted its entry stands at the target.
+// posting.ErrStale if the posting is not in the first state or its attempts are
+// not those that are stored. With a posting that is posted its entry stands at
+// the target.
 func (db *DB) Advance(ctx context.Context, p posting.Posting, from string) error {
 	return db.write(ctx, fmt.Sprintf("advance posting %s from %s to %s", p.Reference, from, p.State), func(tx *tx) error {
 		n, err := tx.exec(movePosting, p.Merchant, p.Store, string(p.Day), p.Target, p.Revision, from, p.State,
-			flag(p.State == posting.Sent), p.Error, p.RemoteID, micros(p.SettledAt))
+			flag(p.State == posting.Sent), p.Error, p.RemoteID, micros(p.SettledAt), p.Attempts)
 		if err != nil {
 			return err
 		}

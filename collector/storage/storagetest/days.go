@@ -19,7 +19,7 @@ func dayTests() []test {
 			b.closed(2)
 			days, err := b.db.Days(b.Context(), mine)
 			b.must(err)
-			equal(b, "days", days, []day.StoreDay{{Ref: b.ref(), Version: 2, State: day.Ready, Entry: 2, ClosedAt: noon}})
+			equal(b, "days", days, []day.StoreDay{{Ref: b.ref(), Version: 2, ChangedAt: noon, State: day.Ready, Entry: 2, ClosedAt: noon}})
 			equal(b, "unsettled", b.unsettled(), nil)
 			again := entry(b.ref(), 2)
 			again.At = noon.Add(time.Hour)
@@ -72,9 +72,9 @@ func dayTests() []test {
 			hold := &day.Hold{Reason: "z_missing", Owner: "merchant", Action: "Close till 1."}
 			b.must(b.db.Set(b.Context(), b.ref(), 1, day.Held, hold, noon))
 			equal(b, "unsettled", b.unsettled(), []day.Ref{b.ref()})
-			equal(b, "day", b.facts(today).StoreDay, day.StoreDay{Ref: b.ref(), Version: 1, State: day.Held, Hold: hold})
+			equal(b, "day", b.facts(today).StoreDay, day.StoreDay{Ref: b.ref(), Version: 1, ChangedAt: noon, State: day.Held, Hold: hold})
 			b.must(b.db.Set(b.Context(), b.ref(), 1, day.Closing, nil, noon))
-			equal(b, "day", b.facts(today).StoreDay, day.StoreDay{Ref: b.ref(), Version: 1, State: day.Closing})
+			equal(b, "day", b.facts(today).StoreDay, day.StoreDay{Ref: b.ref(), Version: 1, ChangedAt: noon, State: day.Closing})
 		}},
 		{"an external day is left alone until something changes", func(b *bundle) {
 			l := b.lane(mine, "agent-1", 1)
@@ -96,6 +96,23 @@ func dayTests() []test {
 			if err := b.db.Reopen(b.Context(), other, noon); !errors.Is(err, storage.ErrNone) {
 				b.Errorf("reopened a day that is not there: %v", err)
 			}
+		}},
+		{"a difference that a person accepted reopens the day", func(b *bundle) {
+			b.apply(configuration(mine))
+			b.closed(1)
+			for range 2 {
+				b.must(b.db.Accept(b.Context(), b.ref(), "z.gross", "olga", noon.Add(time.Hour)))
+			}
+			f := b.facts(today)
+			equal(b, "accepted", f.Accepted, []string{"z.gross"})
+			equal(b, "version", f.Version, 2)
+			equal(b, "changed", f.ChangedAt, noon.Add(time.Hour))
+			other := b.ref()
+			other.Day = yesterday
+			if err := b.db.Accept(b.Context(), other, "z.gross", "olga", noon); !errors.Is(err, storage.ErrNone) {
+				b.Errorf("on a day that is not there: %v", err)
+			}
+			equal(b, "accepted", b.facts(yesterday).Accepted, nil)
 		}},
 		{"unsettled days come oldest first", func(b *bundle) {
 			l := b.lane(mine, "agent-1", 1)
@@ -133,7 +150,7 @@ func factsTests() []test {
 			f := b.facts(today)
 			equal(b, "merchant", f.Merchant.ID, mine)
 			equal(b, "store", f.Store.ID, store)
-			equal(b, "day", f.StoreDay, day.StoreDay{Ref: b.ref(), Version: 3, State: day.Open})
+			equal(b, "day", f.StoreDay, day.StoreDay{Ref: b.ref(), Version: 3, ChangedAt: noon, State: day.Open})
 			want := []day.Stored{
 				{Document: hashed(sale(mine, "1", "1.00")), Key: "leeds|1|RECEIPT|1", Revision: 1, Agent: "agent-1"},
 				{Document: hashed(sale(mine, "2", "2.50")), Key: "leeds|1|RECEIPT|2", Revision: 2, Agent: "agent-1"},

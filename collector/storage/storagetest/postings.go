@@ -24,14 +24,17 @@ func postingTests() []test {
 			equal(b, "due", b.due(), []posting.Due{want})
 			p.State = posting.Sent
 			b.must(b.db.Advance(b.Context(), p, posting.Intended))
-			p.State, p.Error = posting.Unknown, "timeout"
+			p.State, p.Error, p.Attempts = posting.Unknown, "timeout", 1
 			b.must(b.db.Advance(b.Context(), p, posting.Sent))
 			p.State = posting.Sent
 			b.must(b.db.Advance(b.Context(), p, posting.Unknown))
 			p.State, p.RemoteID, p.Error, p.SettledAt = posting.Posted, "r-1", "", noon.Add(time.Minute)
+			if err := b.db.Advance(b.Context(), p, posting.Sent); !errors.Is(err, posting.ErrStale) {
+				b.Errorf("advanced by who does not know that it was sent again: %v", err)
+			}
+			p.Attempts = 2
 			b.must(b.db.Advance(b.Context(), p, posting.Sent))
 			equal(b, "due", len(b.due()), 0)
-			p.Attempts = 2
 			stored, err := b.db.Postings(b.Context(), b.ref())
 			b.must(err)
 			equal(b, "postings", stored, []posting.Posting{p})
@@ -176,7 +179,7 @@ func (b *bundle) post(revision int, version int64) {
 	p := intent(b.ref(), revision, version)
 	p.State = posting.Sent
 	b.must(b.db.Advance(b.Context(), p, posting.Intended))
-	p.State, p.SettledAt = posting.Posted, noon
+	p.State, p.SettledAt, p.Attempts = posting.Posted, noon, 1
 	b.must(b.db.Advance(b.Context(), p, posting.Sent))
 }
 

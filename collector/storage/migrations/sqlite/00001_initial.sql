@@ -154,11 +154,22 @@ CREATE TABLE store_day (
     settled    INTEGER NOT NULL DEFAULT 0,  -- 1: ready or external at this version
     entry      INTEGER NOT NULL DEFAULT 0,  -- version of the newest entry
     closed_at  INTEGER NOT NULL DEFAULT 0,
-    changed_at INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL, -- when the version last rose
     PRIMARY KEY (merchant, store, day)
 );
 
 CREATE INDEX store_day_unsettled ON store_day (merchant, store, day) WHERE settled = 0;
+
+-- Differences of a day's proof that a person accepted.
+CREATE TABLE accepted (
+    merchant    TEXT    NOT NULL,
+    store       TEXT    NOT NULL,
+    day         TEXT    NOT NULL,
+    difference  TEXT    NOT NULL, -- id
+    accepted_by TEXT    NOT NULL,
+    at          INTEGER NOT NULL,
+    PRIMARY KEY (merchant, store, day, difference)
+);
 
 -- Entries are only ever added.
 CREATE TABLE entry (

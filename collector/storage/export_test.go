@@ -1,0 +1,152 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"tillbook.example/tillbook/collector/intake"
+)
+
+// Exec runs a statement on the connection that writes.
+func (db *DB) Exec(ctx context.Context, text string) error {
+	_, err := db.writer.ExecContext(ctx, text)
+	return err
+}
+
+// Pragma returns a setting of the connection that writes.
+func (db *DB) Pragma(ctx context.Context, name string) (value string, err error) {
+	err = db.writer.QueryRowContext(ctx, "PRAGMA "+name).Scan(&value)
+	return value, err
+}
+
+// Plan returns how the engine would answer a query, a line for each step.
+func (db *DB) Plan(ctx context.Context, text string) ([]string, error) {
+	rows, err := db.reader.QueryContext(ctx, "EXPLAIN QUERY PLAN "+text, make([]any, 20)...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var steps []string
+	for rows.Next() {
+		var id, parent, unused int
+		var step string
+		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+			return nil, err
+		}
+		steps = append(steps, step)
+	}
+	return steps, rows.Err()
+}
+
+// RawInsert stores the rows of a batch as fast as this engine does it row by
+// row: prepared statements in one transaction, and nothing else.
+func (db *DB) RawInsert(ctx context.Context, b intake.Batch, order uint64) error {
+	t, err := db.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer t.Rollback()
+	document, err := db.keep(ctx, insertDocument)
+	if err != nil {
+		return err
+	}
+	run, err := db.keep(ctx, insertRun)
+	if err != nil {
+		return err
+	}
+	document, run = t.Stmt(document), t.Stmt(run)
+	digests := make([]byte, 0, 32*len(b.Digests))
+	for i := range b.Records {
+		r := &b.Records[i]
+		digests = append(digests, b.Digests[i][:]...)
+		if _, err := document.Exec(b.From.Merchant, r.Key, 1, current, 0, r.Hash[:], b.From.Agent, order, b.First+uint64(i), r.Capture,
+			b.From.Store, string(r.Day), string(r.Document.Kind), r.Document.Numbers.Receipt, int64(r.Recipe), r.Reason, micros(b.At), r.Bytes); err != nil {
+			return err
+		}
+	}
+	if _, err := run.Exec(b.From.Merchant, b.From.Agent, order, b.First, b.Last(), micros(b.At), "", b.Before[:], digests); err != nil {
+		return err
+	}
+	return t.Commit()
+}
+
+// keep returns a prepared statement; the first RawInsert must be of a database
+// that has committed a batch.
+func (db *DB) keep(_ context.Context, q query) (*sql.Stmt, error) {
+	if s := db.writer.prepared(q); s != nil {
+		return s, nil
+	}
+	return nil, fmt.Errorf("%.40q is not prepared", q)
+}
+
+// Queries returns every constant of type query in this package, by name.
+func Queries() (map[string]string, error) {
+	constants, queries := map[string]ast.Expr{}, map[string]string{}
+	typed := map[string]bool{}
+	names, err := filepath.Glob("*.go")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		source, err := fs.ReadFile(os.DirFS("."), name)
+		if err != nil {
+			return nil, err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.SkipObjectResolution)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range file.Decls {
+			g, ok := d.(*ast.GenDecl)
+			if !ok || g.Tok != token.CONST {
+				continue
+			}
+			for _, s := range g.Specs {
+				spec := s.(*ast.ValueSpec)
+				t, _ := spec.Type.(*ast.Ident)
+				for i, id := range spec.Names {
+					if i < len(spec.Values) {
+						constants[id.Name] = spec.Values[i]
+						typed[id.Name] = t != nil && t.Name == "query"
+					}
+				}
+			}
+		}
+	}
+	var text func(e ast.Expr) (value string, isQuery bool)
+	text = func(e ast.Expr) (string, bool) {
+		switch e := e.(type) {
+		case *ast.BasicLit:
+			if e.Kind == token.STRING {
+				s, err := strconv.Unquote(e.Value)
+				return s, err != nil
+			}
+		case *ast.Ident:
+			s, is := text(constants[e.Name])
+			return s, is || typed[e.Name]
+		case *ast.BinaryExpr:
+			x, xIs := text(e.X)
+			y, yIs := text(e.Y)
+			return x + y, xIs || yIs
+		}
+		return "", false
+	}
+	for name, value := range constants {
+		if s, is := text(value); is || typed[name] {
+			queries[name] = s
+		}
+	}
+	return queries, nil
+}
