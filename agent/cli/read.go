@@ -94,7 +94,7 @@ func (f readFlags) run(paths []string, out, errs io.Writer) error {
 			failed = errors.Join(failed, err)
 		}
 	}
-	if f.totals {
+	if f.totals && (failed == nil || r.read+r.refused > 0) {
 		result, err := r.totals.Result()
 		if err != nil {
 			return exit.With(exit.Failed, err)

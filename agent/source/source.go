@@ -12,6 +12,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -119,6 +120,14 @@ func (d *Desk) stamp(adapter string, c Capture) (outbox.Item, error) {
 	}
 	if doc.Place.Store == d.store {
 		doc.Place.Store = ""
+	}
+	doc.Links = slices.Clone(doc.Links)
+	for i, link := range doc.Links {
+		if link.Key != nil && link.Key.Store == doc.Key.Store { // the till's own name of this store
+			key := *link.Key
+			key.Store, key.Merchant = d.store, ""
+			doc.Links[i].Key = &key
+		}
 	}
 	doc.Key.Store, doc.Key.Merchant = d.store, ""
 	doc.Source.Adapter, doc.Source.CapturedAt = adapter, d.now().UTC().Truncate(time.Microsecond)

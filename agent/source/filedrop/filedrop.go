@@ -44,15 +44,8 @@ const (
 	takeBytes = 1 << 20             // input bytes in one group, about
 )
 
-// Input is one opened file of a set.
-type Input struct {
-	Name string
-	File *os.File
-	Size int64
-}
-
 // Open makes a reader over the inputs: one file, or all files of a joined set.
-type Open func(inputs []Input, o format.Options) (format.Reader, error)
+type Open func(inputs []format.Input, o format.Options) (format.Reader, error)
 
 // Config says which files and how they are read.
 type Config struct {

@@ -117,8 +117,8 @@ func setup(t *testing.T) *bundle {
 	b := &bundle{t: t, folder: t.TempDir(), desk: &desk{marks: map[string][]byte{}}, now: time.Date(2026, 11, 3, 12, 0, 0, 0, time.UTC)}
 	b.config = filedrop.Config{
 		Name: "till", Folder: b.folder, Patterns: []string{"*.txt"}, Recipe: 1,
-		Open: func(inputs []filedrop.Input, o format.Options) (format.Reader, error) {
-			text, err := io.ReadAll(inputs[0].File)
+		Open: func(inputs []format.Input, o format.Options) (format.Reader, error) {
+			text, err := io.ReadAll(inputs[0].Bytes())
 			if err != nil {
 				return nil, err
 			}

@@ -17,14 +17,14 @@ import (
 // read reads a file (or a set of them) from where its mark says and takes what
 // it finds, group by group, each with the mark moved.
 func (d *Drop) read(ctx context.Context, group []fs.FileInfo, m mark, known, again, final bool) error {
-	inputs := make([]Input, len(group))
+	inputs := make([]format.Input, len(group))
 	for i, info := range group {
 		file, err := open(filepath.Join(d.config.Folder, info.Name()))
 		if err != nil {
 			return fmt.Errorf("open: %w", err)
 		}
 		defer file.Close()
-		inputs[i] = Input{Name: info.Name(), File: file, Size: info.Size()}
+		inputs[i] = format.Input{Name: info.Name(), Reader: file, Size: info.Size()}
 	}
 	name, main := group[0].Name(), inputs[0]
 	forgotten := map[string][]byte{}
@@ -33,7 +33,7 @@ func (d *Drop) read(ctx context.Context, group []fs.FileInfo, m mark, known, aga
 		if err != nil {
 			return err
 		}
-		adopted, from, err := d.identify(main.File, main.Size, present)
+		adopted, from, err := d.identify(main.Reader, main.Size, present)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
@@ -46,18 +46,18 @@ func (d *Drop) read(ctx context.Context, group []fs.FileInfo, m mark, known, aga
 	grew := false
 	if known && !again && len(group) == 1 {
 		var err error
-		if grew, err = m.grew(main.File, main.Size); err != nil {
+		if grew, err = m.grew(main.Reader, main.Size); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	if !grew {
 		m.Resume = 0
 		if known && !again { // other content under a known name
-			id, err := digest(main.File, 0, min(main.Size, probe))
+			id, err := digest(main.Reader, 0, min(main.Size, probe))
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
-			if m.HeadLen == 0 || main.Size < m.HeadLen || !sameHead(m, main.File) {
+			if m.HeadLen == 0 || main.Size < m.HeadLen || !sameHead(m, main.Reader) {
 				m.ID = id[:16]
 			}
 		}
@@ -98,7 +98,7 @@ type taking struct {
 	waits     bool // a part is cut off
 }
 
-func (t *taking) add(ctx context.Context, r format.Result, main Input) error {
+func (t *taking) add(ctx context.Context, r format.Result, main format.Input) error {
 	if r.Refused != nil {
 		if r.Refused.Code == format.Incomplete && !t.final {
 			t.waits = true
@@ -125,7 +125,7 @@ func (t *taking) add(ctx context.Context, r format.Result, main Input) error {
 }
 
 // flush takes what was collected together with the mark so far.
-func (t *taking) flush(ctx context.Context, main Input) error {
+func (t *taking) flush(ctx context.Context, main format.Input) error {
 	if err := t.mark.remember(main); err != nil {
 		return fmt.Errorf("%s: %w", t.name, err)
 	}
@@ -145,7 +145,7 @@ func (t *taking) flush(ctx context.Context, main Input) error {
 }
 
 // finish takes the rest and marks the file as read.
-func (t *taking) finish(ctx context.Context, main Input) error {
+func (t *taking) finish(ctx context.Context, main format.Input) error {
 	t.mark.Files, t.mark.Final, t.mark.Recipe = states(t.group), t.final && !t.waits, t.drop.config.Recipe
 	return t.flush(ctx, main)
 }
@@ -174,13 +174,13 @@ func (d *Drop) refuseWhole(ctx context.Context, group []fs.FileInfo, m mark, cau
 }
 
 // remember notes the bytes by which a grown file is known again.
-func (m *mark) remember(main Input) error {
+func (m *mark) remember(main format.Input) error {
 	m.HeadLen = min(main.Size, probe)
-	head, err := digest(main.File, 0, m.HeadLen)
+	head, err := digest(main.Reader, 0, m.HeadLen)
 	if err != nil {
 		return err
 	}
-	tail, err := digest(main.File, max(0, m.Resume-probe), m.Resume)
+	tail, err := digest(main.Reader, max(0, m.Resume-probe), m.Resume)
 	if err != nil {
 		return err
 	}

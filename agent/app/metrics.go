@@ -1,0 +1,103 @@
+package app
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"tillbook.example/tillbook/shared/buildinfo"
+)
+
+// metric is one figure that is read when it is asked for.
+type metric struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(look) float64
+}
+
+// look is one look at every room, so that the figures of a scrape belong together.
+type look struct {
+	Status
+	records, duplicates, refused, commits uint64
+	poisoned, damaged                     int
+	soft, hard                            bool
+	free                                  int64
+}
+
+// figures is the agent as Prometheus sees it. No label depends on what tills send.
+type figures struct {
+	app     *App
+	metrics []metric
+	folders *prometheus.Desc
+}
+
+// register adds the agent's metrics.
+func (a *App) register(registry *prometheus.Registry) error {
+	f := &figures{app: a, folders: prometheus.NewDesc("tillbook_agent_source_files_waiting", "Files of a source that are not read to their end.", []string{"source"}, nil)}
+	gauge := func(name, help string, value func(look) float64) {
+		f.metrics = append(f.metrics, metric{prometheus.NewDesc("tillbook_agent_"+name, help, nil, nil), prometheus.GaugeValue, value})
+	}
+	counter := func(name, help string, value func(look) float64) {
+		f.metrics = append(f.metrics, metric{prometheus.NewDesc("tillbook_agent_"+name, help, nil, nil), prometheus.CounterValue, value})
+	}
+	counter("outbox_records_total", "Records made durable since start.", func(l look) float64 { return float64(l.records) })
+	counter("outbox_duplicates_total", "Pushes that were there already, since start.", func(l look) float64 { return float64(l.duplicates) })
+	counter("outbox_refused_total", "Appends refused for lack of room, since start.", func(l look) float64 { return float64(l.refused) })
+	counter("outbox_commits_total", "Groups written and synced, since start.", func(l look) float64 { return float64(l.commits) })
+	counter("outbox_poisoned_segments_total", "Segments given up after a failed write or sync, since start.", func(l look) float64 { return float64(l.poisoned) })
+	gauge("outbox_damaged", "Places in the log that are not what was written.", func(l look) float64 { return float64(l.damaged) })
+	gauge("outbox_lost_records", "Records that are lost and declared as a gap.", func(l look) float64 { return float64(l.Outbox.Lost) })
+	gauge("outbox_bytes", "Bytes the outbox takes on disk.", func(l look) float64 { return float64(l.Outbox.Bytes) })
+	gauge("outbox_free_bytes", "Free bytes of the outbox's disk; -1 if not known.", func(l look) float64 { return float64(l.free) })
+	gauge("outbox_soft_mark", "1 while disk space is short.", func(l look) float64 { return flag(l.soft) })
+	gauge("outbox_hard_mark", "1 while new sales are refused for lack of room.", func(l look) float64 { return flag(l.hard) })
+	gauge("uplink_connected", "1 while a session with the collector stands.", func(l look) float64 { return flag(l.Collector.Connected) })
+	gauge("uplink_unsent_records", "Records that the collector has not acknowledged as stored.", func(l look) float64 { return float64(l.Outbox.Unsent) })
+	gauge("uplink_oldest_unsent_seconds", "Age of the oldest of them; 0 if there is none.", func(l look) float64 {
+		if l.Outbox.OldestUnsent.IsZero() {
+			return 0
+		}
+		return time.Since(l.Outbox.OldestUnsent).Seconds()
+	})
+	gauge("certificate_expires_timestamp_seconds", "When the agent's certificate ends.", func(l look) float64 { return float64(l.Collector.Expires.Unix()) })
+	gauge("start_timestamp_seconds", "When this process started.", func(look) float64 { return float64(a.started.Unix()) })
+	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "tillbook_agent_build_info", Help: "1, with the version as label.", ConstLabels: prometheus.Labels{"version": buildinfo.Version}})
+	info.Set(1)
+	for _, c := range []prometheus.Collector{f, info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
+		if err := registry.Register(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Describe lists the metrics.
+func (f *figures) Describe(out chan<- *prometheus.Desc) {
+	for _, m := range f.metrics {
+		out <- m.desc
+	}
+	out <- f.folders
+}
+
+// Collect looks once and gives every figure.
+func (f *figures) Collect(out chan<- prometheus.Metric) {
+	stats := f.app.outbox.Stats()
+	l := look{
+		Status: f.app.Status(), records: stats.Records, duplicates: stats.Duplicates, refused: stats.Refused, commits: stats.Commits,
+		poisoned: stats.Poisoned, damaged: stats.Damaged, soft: stats.Soft, hard: stats.Hard, free: stats.FreeBytes,
+	}
+	for _, m := range f.metrics {
+		out <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(l))
+	}
+	for _, folder := range l.Folders {
+		out <- prometheus.MustNewConstMetric(f.folders, prometheus.GaugeValue, float64(folder.Waiting), folder.Name)
+	}
+}
+
+func flag(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,158 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tillbook.example/tillbook/agent/app"
+	"tillbook.example/tillbook/shared/exit"
+	"tillbook.example/tillbook/shared/problem"
+)
+
+// localTimeout bounds a question to the running service.
+const localTimeout = 5 * time.Second
+
+// ask puts a question to the running service and reads its JSON answer.
+func ask(folder, method, path string, into any) error {
+	address, err := os.ReadFile(filepath.Join(folder, app.AddressFile))
+	if err != nil {
+		return exit.With(exit.Unreachable, fmt.Errorf("the agent has not run here yet: %w", err))
+	}
+	request, err := http.NewRequest(method, "http://"+strings.TrimSpace(string(address))+path, nil)
+	if err != nil {
+		return fmt.Errorf("ask the service: %w", err)
+	}
+	token, err := os.ReadFile(filepath.Join(folder, app.TokenFile))
+	if err != nil {
+		return fmt.Errorf("read push token: %w", err)
+	}
+	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	client := http.Client{Timeout: localTimeout}
+	response, err := client.Do(request)
+	if err != nil {
+		return exit.With(exit.Unreachable, fmt.Errorf("the agent does not answer, is the service running? %w", err))
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<20))
+	if err != nil {
+		return fmt.Errorf("read the service's answer: %w", err)
+	}
+	if response.StatusCode >= http.StatusBadRequest {
+		var p problem.Problem
+		if err := json.Unmarshal(body, &p); err != nil {
+			return fmt.Errorf("the service answered %s", response.Status)
+		}
+		return p
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("read the service's answer: %w", err)
+	}
+	return nil
+}
+
+func (e env) status() *cobra.Command {
+	return &cobra.Command{
+		Use: "status", Short: "Say whether sales arrive and leave", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config, err := e.load()
+			if err != nil {
+				return err
+			}
+			var s app.Status
+			if err := ask(config.Data, http.MethodGet, "/v1/status", &s); err != nil {
+				return err
+			}
+			if err := e.Print(cmd, s, func(w io.Writer) error { return printStatus(w, s) }); err != nil {
+				return err
+			}
+			if s.Work != app.WorkOK || !s.Collector.Connected {
+				return exit.With(exit.Degraded, nil)
+			}
+			return nil
+		},
+	}
+}
+
+func printStatus(w io.Writer, s app.Status) error {
+	link := "not connected"
+	if s.Collector.Connected {
+		link = "connected"
+	}
+	fmt.Fprintf(w, "agent %s of store %s, merchant %s: %s\n", s.Agent, s.Store, s.Merchant, s.Work)
+	for _, reason := range s.Reasons {
+		fmt.Fprintf(w, "  %s\n", reason)
+	}
+	fmt.Fprintf(w, "arriving: %d documents taken, last %s, %d refused for lack of room\n", s.Outbox.Taken, ago(s.Outbox.LastAt), s.Outbox.Refused)
+	for _, f := range s.Folders {
+		fmt.Fprintf(w, "  %s: %d files, %d waiting, %d parts refused, scanned %s %s\n", f.Name, f.Files, f.Waiting, f.Refused, ago(f.ScannedAt), f.Error)
+	}
+	_, err := fmt.Fprintf(w, "leaving: %s to %s, %d unsent, oldest %s %s\n", link, s.Collector.Address, s.Outbox.Unsent, ago(s.Outbox.OldestUnsent), s.Collector.Error)
+	return err
+}
+
+func ago(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return time.Since(t).Round(time.Second).String() + " ago"
+}
+
+func (e env) tail() *cobra.Command {
+	var n int
+	cmd := &cobra.Command{
+		Use: "tail", Short: "Show the newest documents, one a line as JSON", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config, err := e.load()
+			if err != nil {
+				return err
+			}
+			var captured []app.Captured
+			if err := ask(config.Data, http.MethodGet, fmt.Sprintf("/v1/tail?n=%d", n), &captured); err != nil {
+				return err
+			}
+			encoder := json.NewEncoder(cmd.OutOrStdout())
+			for _, c := range captured {
+				if err := encoder.Encode(c); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().IntVarP(&n, "lines", "n", 20, "how many, at most 500")
+	return cmd
+}
+
+func (e env) reread() *cobra.Command {
+	var name, version string
+	cmd := &cobra.Command{
+		Use: "reread", Short: "Read all files again with the corrected recipe; what differs becomes a revision", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config, err := e.load()
+			if err != nil {
+				return err
+			}
+			query := url.Values{"source": {name}, "recipe_version": {version}}
+			var told map[string][]string
+			if err := ask(config.Data, http.MethodPost, "/v1/reread?"+query.Encode(), &told); err != nil {
+				return err
+			}
+			return e.Print(cmd, told, func(w io.Writer) error {
+				_, err := fmt.Fprintf(w, "reading again: %s\n", strings.Join(told["rereading"], ", "))
+				return err
+			})
+		},
+	}
+	cmd.Flags().StringVar(&name, "source", "", "of this source only")
+	cmd.Flags().StringVar(&version, "recipe-version", "", "the version that the recipe must have")
+	return cmd
+}

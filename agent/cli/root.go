@@ -1,0 +1,46 @@
+// Package cli is the agent's command line: one file per command. Commands
+// parse, call the rooms or ask the running service over loopback, print, and
+// choose the exit code; they decide nothing.
+package cli
+
+import (
+	"context"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"tillbook.example/tillbook/agent/app"
+	"tillbook.example/tillbook/internal/program"
+	"tillbook.example/tillbook/shared/settings"
+)
+
+// env is what all commands share.
+type env struct{ *program.Program }
+
+// Main runs the command line and returns the exit code.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	return program.Run(ctx, Root(), args, stdout, stderr)
+}
+
+// Root returns the whole command line.
+func Root() *cobra.Command {
+	e := env{&program.Program{Name: "tillbook-agent", EnvPrefix: app.EnvPrefix, DefaultData: app.Defaults().Data, ConfigFile: "agent.yaml"}}
+	root := e.Root("Takes a store's sales from its tills and streams them to the collector")
+	root.AddCommand(e.run(), e.enroll(), e.status(), e.tail(), e.reread(), e.outbox(), e.Config(origins), Read())
+	return root
+}
+
+// load reads the configuration.
+func (e env) load() (app.Config, error) {
+	layers, err := e.Layers()
+	if err != nil {
+		return app.Config{}, err
+	}
+	config, _, err := app.Load(layers...)
+	return config, err
+}
+
+func origins(layers ...settings.Layer) ([]settings.Origin, error) {
+	_, values, err := app.Load(layers...)
+	return values, err
+}

@@ -1,0 +1,262 @@
+// Package app is the collector: it wires the rooms together and runs them until
+// it is told to stop. A test can start a whole collector inside itself with New
+// and Run.
+//
+// Life cycle: New opens the database and the authority, Run takes in, closes,
+// proves and posts until its context ends, Close gives everything back. Any
+// moment is a good one to die: what was acknowledged is committed, and what was
+// under way is found again by its state.
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+
+	"tillbook.example/tillbook/collector/audit"
+	"tillbook.example/tillbook/collector/day"
+	"tillbook.example/tillbook/collector/fleet"
+	"tillbook.example/tillbook/collector/intake"
+	carrier "tillbook.example/tillbook/collector/intake/grpc"
+	"tillbook.example/tillbook/collector/merchant"
+	"tillbook.example/tillbook/collector/posting"
+	"tillbook.example/tillbook/collector/storage"
+	tillbookv1 "tillbook.example/tillbook/proto/tillbookv1"
+	"tillbook.example/tillbook/shared/bizday"
+	"tillbook.example/tillbook/shared/buildinfo"
+	"tillbook.example/tillbook/shared/document"
+	"tillbook.example/tillbook/shared/pki"
+)
+
+// DatabaseFile is the database's name in the data folder.
+const DatabaseFile = "collector.db"
+
+// Hooks let a test act at named points of the work; each may be nil.
+type Hooks struct {
+	Close func(point string) // of closing a day
+	Post  func(point string) // of posting an entry
+}
+
+// App is one collector.
+type App struct {
+	config    Config
+	log       *slog.Logger
+	now       func() time.Time
+	db        *storage.DB
+	authority *pki.Authority
+	enrolment *fleet.Enrolment
+	intake    *intake.Service
+	closer    *day.Closer
+	poster    *posting.Poster
+	listener  net.Listener
+	ops       net.Listener
+	lastAudit atomic.Pointer[audit.Report]
+}
+
+// Option changes how an App works.
+type Option func(*App)
+
+// WithClock has the app take the time from now.
+func WithClock(now func() time.Time) Option { return func(a *App) { a.now = now } }
+
+// WithHooks has the app call hooks.
+func WithHooks(h Hooks) Option {
+	return func(a *App) { a.closer.At, a.poster.At = h.Close, h.Post }
+}
+
+// OpenDatabase opens and migrates the database in the data folder.
+func OpenDatabase(ctx context.Context, folder string) (*storage.DB, error) {
+	db, err := storage.Open(ctx, storage.Options{Path: filepath.Join(folder, DatabaseFile)})
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Migrate(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+// New opens what the collector needs.
+func New(ctx context.Context, config Config, log *slog.Logger, options ...Option) (_ *App, err error) {
+	if err := config.Check(); err != nil {
+		return nil, err
+	}
+	a := &App{config: config, log: log, now: time.Now}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	if a.authority, err = OpenAuthority(config.Data, time.Now()); err != nil {
+		return nil, err
+	}
+	if a.db, err = OpenDatabase(ctx, config.Data); err != nil {
+		return nil, err
+	}
+	clock := func() time.Time { return a.now() }
+	if a.enrolment, err = fleet.NewEnrolment(a.db, a.authority, Describe(a.db), log, clock); err != nil {
+		return nil, err
+	}
+	if a.intake, err = intake.NewService(intake.Options{
+		Store: a.db, Presence: a.db, Day: a.deriveDay, Logger: log, Version: buildinfo.Version,
+		Allowed: func(ctx context.Context, id fleet.Identity) error { return fleet.Allowed(ctx, a.db, id) },
+	}); err != nil {
+		return nil, err
+	}
+	a.closer = &day.Closer{Store: a.db, Now: clock, Mapping: a.db.Mapping}
+	a.poster = &posting.Poster{Store: a.db, Directory: a.db, Target: Targets(), Now: clock}
+	for _, option := range options {
+		option(a)
+	}
+	if a.listener, err = net.Listen("tcp", config.Agents.Listen); err != nil {
+		return nil, fmt.Errorf("listen for agents: %w", err)
+	}
+	if a.ops, err = net.Listen("tcp", config.Ops.Listen); err != nil {
+		return nil, fmt.Errorf("listen for metrics: %w", err)
+	}
+	return a, nil
+}
+
+// Addr returns where agents connect.
+func (a *App) Addr() string { return a.listener.Addr().String() }
+
+// OpsAddr returns where metrics and health are.
+func (a *App) OpsAddr() string { return a.ops.Addr().String() }
+
+// DB returns the database, for commands and tests.
+func (a *App) DB() *storage.DB { return a.db }
+
+// Run works until ctx ends.
+func (a *App) Run(ctx context.Context) error {
+	server, err := a.server()
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := server.Serve(a.listener); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("serve agents: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error { return a.serveOps(ctx) })
+	group.Go(func() error { return a.work(ctx) })
+	group.Go(func() error { return a.auditRegularly(ctx) })
+	group.Go(func() error {
+		<-ctx.Done()
+		server.Stop()
+		return nil
+	})
+	a.log.Info("collector runs", "agents", a.Addr(), "ops", a.OpsAddr(), "pin", a.authority.Pin(), "version", buildinfo.Version)
+	err = group.Wait()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// Close gives everything back.
+func (a *App) Close() error {
+	var problems []error
+	for _, listener := range []net.Listener{a.listener, a.ops} {
+		if listener != nil {
+			if err := listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+				problems = append(problems, err)
+			}
+		}
+	}
+	if a.db != nil {
+		problems = append(problems, a.db.Close())
+	}
+	return errors.Join(problems...)
+}
+
+func (a *App) server() (*grpc.Server, error) {
+	hosts := append([]string{"localhost", "127.0.0.1", "::1"}, a.config.Agents.Hosts...)
+	certificate, err := a.authority.Server(hosts, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	config := &tls.Config{
+		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate},
+		ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: a.authority.Pool(),
+	}
+	server := grpc.NewServer(carrier.ServerOptions(config)...)
+	tillbookv1.RegisterEnrolmentServer(server, a.enrolment)
+	tillbookv1.RegisterCollectorServer(server, carrier.New(a.intake, fleet.Identify))
+	return server, nil
+}
+
+// work closes and posts days until ctx ends.
+func (a *App) work(ctx context.Context) error {
+	ticker := time.NewTicker(a.config.Work.Every)
+	defer ticker.Stop()
+	for {
+		if err := a.WorkOnce(ctx); err != nil && ctx.Err() == nil {
+			a.log.Error("close and post", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// WorkOnce looks at every unsettled day and posting once.
+func (a *App) WorkOnce(ctx context.Context) error {
+	closed, closing := a.closer.Sweep(ctx)
+	posted, posting := a.poster.Sweep(ctx)
+	if closed.Closed > 0 || posted.Due > 0 {
+		a.log.Info("worked", "closed", closed.Closed, "held", closed.Held, "due", posted.Due, "posted", posted.Done, "waiting", posted.Waiting, "refused", posted.Refused)
+	}
+	return errors.Join(closing, posting)
+}
+
+// deriveDay finds a document's business day by its store's calendar.
+func (a *App) deriveDay(ctx context.Context, id fleet.Identity, d *document.Document) (bizday.Day, error) {
+	m, err := a.db.Merchant(ctx, id.Merchant)
+	if err != nil {
+		return "", err
+	}
+	store, ok := m.Store(id.Store)
+	if !ok {
+		return "", fmt.Errorf("store %s of %s is not configured any more", id.Store, id.Merchant)
+	}
+	calendar, err := store.Calendar()
+	if err != nil {
+		return "", err
+	}
+	derived, _, err := day.Derive(d, calendar.Rule, nil)
+	if errors.Is(err, day.ErrTime) && derived != "" {
+		return derived, nil // Decide holds the day
+	}
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", intake.ErrNoDay, err)
+	}
+	return derived, nil
+}
+
+// Describe tells an agent its store's currency and zone.
+func Describe(directory merchant.Directory) fleet.Describe {
+	return func(ctx context.Context, merchantID, storeID string) (string, string, error) {
+		m, err := directory.Merchant(ctx, merchantID)
+		if err != nil {
+			return "", "", err
+		}
+		store, ok := m.Store(storeID)
+		if !ok {
+			return "", "", fmt.Errorf("merchant %s has no store %q", merchantID, storeID)
+		}
+		return m.Currency, store.Zone, nil
+	}
+}

@@ -1,0 +1,116 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"tillbook.example/tillbook/shared/settings"
+	"tillbook.example/tillbook/shared/suggest"
+)
+
+// EnvPrefix begins the names of the collector's environment variables:
+// TILLBOOK_COLLECTOR__AGENTS__LISTEN.
+const EnvPrefix = "TILLBOOK_COLLECTOR"
+
+// Config is all that can be set.
+type Config struct {
+	Data   string `koanf:"data"` // folder of database and authority
+	Agents Agents `koanf:"agents"`
+	Ops    Ops    `koanf:"ops"`
+	Work   Work   `koanf:"work"`
+	Log    Log    `koanf:"log"`
+}
+
+// Agents is where agents connect.
+type Agents struct {
+	Listen string   `koanf:"listen"` // host:port for gRPC
+	Hosts  []string `koanf:"hosts"`  // names and addresses in the server certificate; the first is used in join strings
+	Port   string   `koanf:"port"`   // in join strings, where it is not the port of listen
+}
+
+// Ops is where metrics and health are.
+type Ops struct {
+	Listen string `koanf:"listen"`
+}
+
+// Work paces the rooms that close and post days.
+type Work struct {
+	Every time.Duration `koanf:"every"` // between looks at the days
+	Audit time.Duration `koanf:"audit"` // between audits of the promises
+}
+
+// Log says what is logged and how.
+type Log struct {
+	Level  string `koanf:"level"`
+	Format string `koanf:"format"`
+}
+
+// Defaults returns the configuration before anything is set.
+func Defaults() Config {
+	return Config{
+		Data:   "/var/lib/tillbook-collector",
+		Agents: Agents{Listen: "0.0.0.0:7443", Hosts: []string{"localhost"}},
+		Ops:    Ops{Listen: "127.0.0.1:7420"},
+		Work:   Work{Every: 5 * time.Second, Audit: 15 * time.Minute},
+		Log:    Log{Level: "info", Format: "text"},
+	}
+}
+
+// Load reads the layers over the defaults and checks the result.
+func Load(layers ...settings.Layer) (Config, []settings.Origin, error) {
+	c := Defaults()
+	origins, err := settings.Load(&c, layers...)
+	if err != nil {
+		return c, nil, err
+	}
+	return c, origins, c.Check()
+}
+
+// Check reports every setting that cannot work.
+func (c Config) Check() error {
+	var problems []error
+	bad := func(key, what string, args ...any) {
+		problems = append(problems, fmt.Errorf("%s: %s", key, fmt.Sprintf(what, args...)))
+	}
+	oneOf := func(key, got string, known ...string) {
+		if !slices.Contains(known, got) {
+			bad(key, "%q is not one of %s%s", got, strings.Join(known, ", "), suggest.DidYouMean(got, known))
+		}
+	}
+	if c.Data == "" {
+		bad("data", "the data folder is not set")
+	}
+	for key, address := range map[string]string{"agents.listen": c.Agents.Listen, "ops.listen": c.Ops.Listen} {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			bad(key, "%q is not an address (HOST:PORT)", address)
+		}
+	}
+	if len(c.Agents.Hosts) == 0 {
+		bad("agents.hosts", "name at least one host that agents reach this collector by")
+	}
+	if c.Work.Every < 10*time.Millisecond {
+		bad("work.every", "%s is too often", c.Work.Every)
+	}
+	if c.Work.Audit < time.Second {
+		bad("work.audit", "%s is too often", c.Work.Audit)
+	}
+	oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	oneOf("log.format", c.Log.Format, "text", "json")
+	return errors.Join(problems...)
+}
+
+// JoinHost returns the host and port that a join string names.
+func (c Config) JoinHost() (string, error) {
+	port := c.Agents.Port
+	if port == "" {
+		var err error
+		if _, port, err = net.SplitHostPort(c.Agents.Listen); err != nil {
+			return "", fmt.Errorf("agents.listen: %w", err)
+		}
+	}
+	return net.JoinHostPort(c.Agents.Hosts[0], port), nil
+}

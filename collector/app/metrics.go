@@ -1,0 +1,145 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"tillbook.example/tillbook/collector/day"
+	"tillbook.example/tillbook/collector/fleet"
+	"tillbook.example/tillbook/collector/posting"
+	"tillbook.example/tillbook/shared/buildinfo"
+)
+
+// scrapeLimit bounds what one scrape may ask of the database.
+const scrapeLimit = 5 * time.Second
+
+// Every state that a label may have, so that a state nothing is in reads 0.
+var (
+	contacts  = []string{fleet.Pending, fleet.Online, fleet.Silent, fleet.Retired}
+	dayStates = []string{day.Open, day.Closing, day.Held, day.Ready, day.External}
+	postings  = []string{posting.Intended, posting.Sent, posting.Unknown, posting.Posted, posting.Refused, posting.Parked, posting.Undone}
+)
+
+// figures is the collector as Prometheus sees it. No label depends on merchants
+// or on what agents send.
+type figures struct {
+	app *App
+
+	agents, days, postings, unsent, oldest, broken, audited *prometheus.Desc
+	sessions, batches, records, rejected, forks, refusals   *prometheus.Desc
+	up                                                      *prometheus.Desc
+}
+
+func (a *App) registry() (*prometheus.Registry, error) {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("tillbook_collector_"+name, help, labels, nil)
+	}
+	f := &figures{
+		app:      a,
+		agents:   desc("agents", "Agents by contact.", "contact"),
+		days:     desc("store_days", "Store-days by state.", "state"),
+		postings: desc("postings", "Postings by state.", "state"),
+		unsent:   desc("agents_unsent_records", "Records that agents say they have not sent, all together."),
+		oldest:   desc("agents_oldest_unsent_seconds", "Age of the oldest record an agent has not sent; 0 if there is none."),
+		broken:   desc("promise_violations", "Broken promises that the last audit found; must stay 0.", "promise"),
+		audited:  desc("audit_timestamp_seconds", "When the last audit ended; 0 before the first."),
+		sessions: desc("intake_sessions", "Agents connected to this process."),
+		batches:  desc("intake_batches_total", "Batches committed since start."),
+		records:  desc("intake_records_total", "Records committed since start."),
+		rejected: desc("intake_rejected_total", "Records kept raw because they could not be read, since start."),
+		forks:    desc("intake_epochs_total", "Epochs offered since start: first ones and forks."),
+		refusals: desc("intake_refusals_total", "Sessions refused since start."),
+		up:       desc("database_up", "1 if the database answered this scrape."),
+	}
+	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "tillbook_collector_build_info", Help: "1, with the version as label.", ConstLabels: prometheus.Labels{"version": buildinfo.Version}})
+	info.Set(1)
+	registry := prometheus.NewRegistry()
+	for _, c := range []prometheus.Collector{f, info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
+		if err := registry.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return registry, nil
+}
+
+// Describe lists the metrics.
+func (f *figures) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		f.agents, f.days, f.postings, f.unsent, f.oldest, f.broken, f.audited,
+		f.sessions, f.batches, f.records, f.rejected, f.forks, f.refusals, f.up,
+	} {
+		out <- d
+	}
+}
+
+// Collect looks once and gives every figure. A database that does not answer
+// shows as database_up 0; what it would have told is left out.
+func (f *figures) Collect(out chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	counter := func(d *prometheus.Desc, v uint64) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v))
+	}
+	stats := f.app.intake.Stats()
+	gauge(f.sessions, float64(stats.Sessions))
+	counter(f.batches, stats.Batches)
+	counter(f.records, stats.Records)
+	counter(f.rejected, stats.Rejected)
+	counter(f.forks, stats.Forks)
+	counter(f.refusals, stats.Refusals)
+	last := f.app.lastAudit.Load()
+	if last != nil {
+		gauge(f.audited, float64(last.At.Unix()))
+		for promise, n := range last.Counts() {
+			gauge(f.broken, float64(n), promise)
+		}
+	} else {
+		gauge(f.audited, 0)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeLimit)
+	defer cancel()
+	if err := f.database(ctx, gauge); err != nil {
+		f.app.log.Warn("metrics: the database did not answer", "error", err)
+		gauge(f.up, 0)
+		return
+	}
+	gauge(f.up, 1)
+}
+
+func (f *figures) database(ctx context.Context, gauge func(*prometheus.Desc, float64, ...string)) error {
+	now := f.app.now()
+	agents, err := f.app.db.Agents(ctx)
+	if err != nil {
+		return err
+	}
+	counts, err := f.app.db.Counts(ctx)
+	if err != nil {
+		return err
+	}
+	contact := map[string]int{}
+	var unsent uint64
+	var oldest time.Duration
+	for _, a := range agents {
+		contact[a.Contact(now)]++
+		unsent += a.Beat.Unsent
+		if at := a.Beat.OldestUnsent; !at.IsZero() && a.RevokedAt.IsZero() {
+			oldest = max(oldest, now.Sub(at))
+		}
+	}
+	gauge(f.unsent, float64(unsent))
+	gauge(f.oldest, oldest.Seconds())
+	for _, c := range contacts {
+		gauge(f.agents, float64(contact[c]), c)
+	}
+	for _, s := range dayStates {
+		gauge(f.days, float64(counts.Days[s]), s)
+	}
+	for _, s := range postings {
+		gauge(f.postings, float64(counts.Postings[s]), s)
+	}
+	return nil
+}

@@ -1,0 +1,117 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tillbook.example/tillbook/collector/app"
+	"tillbook.example/tillbook/collector/fleet"
+	"tillbook.example/tillbook/internal/program"
+)
+
+func (e env) joinCode() *cobra.Command {
+	var merchantID, store string
+	cmd := &cobra.Command{
+		Use: "join-code --merchant M --store S", Short: "Make a join string for one agent of a store", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			config, db, err := e.database(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, db.Close()) }()
+			authority, err := app.OpenAuthority(config.Data, time.Now())
+			if err != nil {
+				return err
+			}
+			enrolment, err := fleet.NewEnrolment(db, authority, app.Describe(db), program.Logger(cmd.ErrOrStderr(), config.Log.Level, config.Log.Format), time.Now)
+			if err != nil {
+				return err
+			}
+			host, err := config.JoinHost()
+			if err != nil {
+				return err
+			}
+			join, err := enrolment.NewJoin(cmd.Context(), merchantID, store, host)
+			if err != nil {
+				return err
+			}
+			return e.Print(cmd, map[string]any{"join": join.String(), "expires": time.Now().Add(fleet.CodeLife).UTC()}, func(w io.Writer) error {
+				_, err := fmt.Fprintln(w, join)
+				return err
+			})
+		},
+	}
+	cmd.Flags().StringVar(&merchantID, "merchant", "", "the merchant")
+	cmd.Flags().StringVar(&store, "store", "", "the store")
+	_ = cmd.MarkFlagRequired("merchant") // fails only for a flag that does not exist
+	_ = cmd.MarkFlagRequired("store")
+	return cmd
+}
+
+type agentRow struct {
+	Merchant     string    `json:"merchant"`
+	Store        string    `json:"store"`
+	Agent        string    `json:"agent"`
+	Contact      string    `json:"contact"`
+	Work         string    `json:"work"`
+	Host         string    `json:"host"`
+	Version      string    `json:"version"`
+	SeenAt       time.Time `json:"seen_at,omitzero"`
+	CoveredTo    time.Time `json:"covered_to,omitzero"`
+	Unsent       uint64    `json:"unsent"`
+	OldestUnsent time.Time `json:"oldest_unsent,omitzero"`
+	Refused      uint64    `json:"refused"`
+	Quarantined  uint64    `json:"quarantined"`
+}
+
+func (e env) agents() *cobra.Command {
+	return &cobra.Command{
+		Use: "agents", Short: "List the agents and how they are", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			_, db, err := e.database(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, db.Close()) }()
+			agents, err := db.Agents(cmd.Context())
+			if err != nil {
+				return err
+			}
+			rows := make([]agentRow, 0, len(agents))
+			for _, a := range agents {
+				rows = append(rows, agentRow{
+					Merchant: a.Merchant, Store: a.Store, Agent: a.Agent, Contact: a.Contact(time.Now()), Work: a.Beat.Work, Host: a.Host,
+					Version: a.Version, SeenAt: a.SeenAt, CoveredTo: a.Beat.CoveredTo, Unsent: a.Beat.Unsent, OldestUnsent: a.Beat.OldestUnsent,
+					Refused: a.Beat.Refused, Quarantined: a.Beat.Quarantined,
+				})
+			}
+			return e.Print(cmd, rows, func(w io.Writer) error {
+				table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+				fmt.Fprintln(table, "MERCHANT\tSTORE\tAGENT\tCONTACT\tWORK\tUNSENT\tHOST\tVERSION")
+				for _, r := range rows {
+					fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", r.Merchant, r.Store, r.Agent, r.Contact, r.Work, r.Unsent, r.Host, r.Version)
+				}
+				return table.Flush()
+			})
+		},
+	}
+}
+
+func (e env) revoke() *cobra.Command {
+	return &cobra.Command{
+		Use: "revoke MERCHANT AGENT", Short: "Let an agent speak no more; what it sent stays", Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			_, db, err := e.database(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, db.Close()) }()
+			return db.Revoke(cmd.Context(), args[0], args[1], time.Now())
+		},
+	}
+}

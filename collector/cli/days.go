@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"tillbook.example/tillbook/collector/books"
+	"tillbook.example/tillbook/collector/day"
+	"tillbook.example/tillbook/collector/posting"
+	"tillbook.example/tillbook/shared/bizday"
+	"tillbook.example/tillbook/shared/exit"
+)
+
+type dayRow struct {
+	Merchant string      `json:"merchant"`
+	Store    string      `json:"store"`
+	Day      bizday.Day  `json:"day"`
+	Version  int64       `json:"version"`
+	State    string      `json:"state"`
+	Hold     *day.Hold   `json:"hold,omitempty"`
+	Entry    int64       `json:"entry"`
+	Postings []postedRow `json:"postings"`
+}
+
+type postedRow struct {
+	Target    string `json:"target"`
+	Reference string `json:"reference"`
+	Revision  int    `json:"revision"`
+	Entry     int64  `json:"entry"`
+	State     string `json:"state"`
+	Reason    string `json:"reason"`
+	RemoteID  string `json:"remote_id,omitempty"`
+	Error     string `json:"error,omitempty"`
+}
+
+func (e env) days() *cobra.Command {
+	var merchantID string
+	cmd := &cobra.Command{
+		Use: "days", Short: "List the store-days, their states and postings", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			_, db, err := e.database(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, db.Close()) }()
+			days, err := db.Days(cmd.Context(), merchantID)
+			if err != nil {
+				return err
+			}
+			rows := make([]dayRow, 0, len(days))
+			degraded := false
+			for _, d := range days {
+				row := dayRow{Merchant: d.Merchant, Store: d.Store, Day: d.Day, Version: d.Version, State: d.State, Hold: d.Hold, Entry: d.Entry, Postings: []postedRow{}}
+				postings, err := db.Postings(cmd.Context(), d.Ref)
+				if err != nil {
+					return err
+				}
+				for _, p := range postings {
+					row.Postings = append(row.Postings, postedRow{p.Target, p.Reference, p.Revision, p.Entry, p.State, p.Payload.Reason, p.RemoteID, p.Error})
+					degraded = degraded || p.State == posting.Refused || p.State == posting.Parked
+				}
+				degraded = degraded || d.State == day.Held
+				rows = append(rows, row)
+			}
+			if err := e.Print(cmd, rows, func(w io.Writer) error { return printDays(w, rows) }); err != nil {
+				return err
+			}
+			if degraded {
+				return exit.With(exit.Degraded, nil)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&merchantID, "merchant", "", "of this merchant only")
+	return cmd
+}
+
+func printDays(w io.Writer, rows []dayRow) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "MERCHANT\tSTORE\tDAY\tVERSION\tSTATE\tPOSTINGS\tACTION")
+	for _, r := range rows {
+		action, posted := "", ""
+		if r.Hold != nil {
+			action = r.Hold.Owner + ": " + r.Hold.Action
+		}
+		for _, p := range r.Postings {
+			posted += p.Reference + " " + p.State + " "
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", r.Merchant, r.Store, r.Day, r.Version, r.State, posted, action)
+	}
+	return table.Flush()
+}
+
+func (e env) entry() *cobra.Command {
+	var version int64
+	cmd := &cobra.Command{
+		Use: "entry MERCHANT STORE DAY", Short: "Print a day's entry, its proof and its postings as JSON", Args: cobra.ExactArgs(3),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			parsed, err := bizday.Parse(args[2])
+			if err != nil {
+				return err
+			}
+			ref := day.Ref{Merchant: args[0], Store: args[1], Day: parsed}
+			_, db, err := e.database(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, db.Close()) }()
+			entry, err := db.Entry(cmd.Context(), ref, version)
+			if err != nil {
+				return err
+			}
+			postings, err := db.Postings(cmd.Context(), ref)
+			if err != nil {
+				return err
+			}
+			payloads := []any{}
+			for _, p := range postings {
+				payloads = append(payloads, map[string]any{"target": p.Target, "state": p.State, "payload": p.Payload})
+			}
+			var full books.Entry
+			if err := json.Unmarshal(entry.Body, &full); err != nil {
+				return fmt.Errorf("read entry: %w", err)
+			}
+			return e.Print(cmd, map[string]any{
+				"version": entry.Version, "mapping": entry.Mapping, "rules": entry.Rules, "reason": entry.Reason,
+				"entry": full, "proof": json.RawMessage(entry.Proof), "postings": payloads,
+			}, nil)
+		},
+	}
+	cmd.Flags().Int64Var(&version, "at", 0, "the entry made at this version of the day (default: the newest)")
+	return cmd
+}

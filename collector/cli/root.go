@@ -1,0 +1,68 @@
+// Package cli is the collector's command line: one file per command. Commands
+// parse, call the rooms, print, and choose the exit code; they decide nothing.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"tillbook.example/tillbook/collector/app"
+	"tillbook.example/tillbook/collector/storage"
+	"tillbook.example/tillbook/internal/program"
+	"tillbook.example/tillbook/shared/exit"
+	"tillbook.example/tillbook/shared/settings"
+)
+
+// env is what all commands share.
+type env struct{ *program.Program }
+
+// Main runs the command line and returns the exit code.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	return program.Run(ctx, Root(), args, stdout, stderr)
+}
+
+// Root returns the whole command line.
+func Root() *cobra.Command {
+	e := env{&program.Program{Name: "tillbook-collector", EnvPrefix: app.EnvPrefix, DefaultData: app.Defaults().Data, ConfigFile: "collector.yaml"}}
+	root := e.Root("Takes in sales from stores, closes and proves their days, and posts them to the books")
+	root.AddCommand(
+		e.serve(), e.migrate(), e.apply(), e.export(), e.joinCode(), e.agents(), e.revoke(),
+		e.days(), e.entry(), e.verify(), e.status(), e.Config(origins), Preview(),
+	)
+	return root
+}
+
+// load reads the configuration.
+func (e env) load() (app.Config, error) {
+	layers, err := e.Layers()
+	if err != nil {
+		return app.Config{}, err
+	}
+	config, _, err := app.Load(layers...)
+	return config, err
+}
+
+func origins(layers ...settings.Layer) ([]settings.Origin, error) {
+	_, values, err := app.Load(layers...)
+	return values, err
+}
+
+// database opens the database of the configured data folder.
+func (e env) database(ctx context.Context) (app.Config, *storage.DB, error) {
+	config, err := e.load()
+	if err != nil {
+		return config, nil, err
+	}
+	if _, err := os.Stat(config.Data); err != nil {
+		return config, nil, exit.With(exit.Unreachable, fmt.Errorf("data folder: %w; name it with --data", err))
+	}
+	db, err := app.OpenDatabase(ctx, config.Data)
+	if err != nil {
+		return config, nil, exit.With(exit.Unreachable, err)
+	}
+	return config, db, nil
+}
