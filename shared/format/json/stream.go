@@ -117,12 +117,12 @@ func (s *Stream) Next() (Value, error) {
 			return s.end(err)
 		}
 		end = max(end, 1)
-		v := Value{Raw: s.window.Bytes()[:end], Line: s.window.Line(0),
+		v := Value{Raw: s.window.Bytes()[:end], Line: s.line(0),
 			Start: s.text.Raw(s.window.Offset()), End: s.text.Raw(s.window.Offset() + int64(end))}
 		s.pending = end
 		if _, bad, ok := s.text.Valid(v.Raw); !ok {
 			at := s.text.Raw(s.window.Offset() + int64(bad))
-			return v, &format.Refusal{Code: format.BadEncoding, Line: s.window.Line(bad), Byte: at, Reason: "bytes that are not in the file's encoding"}
+			return v, &format.Refusal{Code: format.BadEncoding, Line: s.line(bad), Byte: at, Reason: "bytes that are not in the file's encoding"}
 		}
 		if !json.Valid(v.Raw) {
 			return v, &format.Refusal{Code: format.Malformed, Line: v.Line, Byte: v.Start, Reason: "not well-formed JSON"}
@@ -293,11 +293,19 @@ func (s *Stream) value(at int) (int, error) {
 	}
 }
 
+// line is the line of a place; 0 where reading began in the middle.
+func (s *Stream) line(at int) int {
+	if s.resumed {
+		return 0
+	}
+	return s.window.Line(at)
+}
+
 // end gives up the rest of the input.
 func (s *Stream) end(err error) (Value, error) {
 	s.done = true
 	start := s.text.Raw(s.window.Offset())
-	v := Value{Start: start, End: start, Line: s.window.Line(0), Raw: bytes.Clone(s.window.Bytes()[:min(s.window.Len(), format.MaxRaw)])}
+	v := Value{Start: start, End: start, Line: s.line(0), Raw: bytes.Clone(s.window.Bytes()[:min(s.window.Len(), format.MaxRaw)])}
 	var refusal *format.Refusal
 	switch {
 	case errors.Is(err, io.EOF):

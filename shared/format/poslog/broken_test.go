@@ -186,7 +186,7 @@ func TestOtherFilesAreToldByName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := inside.Write(make([]byte, 64<<20)); err != nil {
+	if _, err := inside.Write(make([]byte, 8<<20)); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {

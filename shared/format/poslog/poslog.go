@@ -120,7 +120,9 @@ func (r *Reader) Next() (format.Result, error) {
 		at := r.text.Raw(record.Start + int64(bad))
 		refused := r.refuse(record, &format.Refusal{Code: format.BadEncoding,
 			Reason: "bytes that are not in the file's encoding (byte " + strconv.FormatInt(at, 10) + "); set the source's encoding"})
-		refused.Refused.Line, refused.Refused.Byte = r.scan.Line(bad), at
+		if refused.Refused.Byte = at; r.options.Resume == 0 {
+			refused.Refused.Line = r.scan.Line(bad)
+		}
 		return refused, nil
 	}
 	result := format.Result{Start: r.text.Raw(record.Start), End: r.text.Raw(record.End)}
@@ -156,7 +158,9 @@ func (r *Reader) broken(e *xmlscan.Error) *format.Refusal {
 // refuse makes a result of a record that is given up.
 func (r *Reader) refuse(record xmlscan.Record, refused *format.Refusal) format.Result {
 	start := r.text.Raw(record.Start)
-	refused.Line, refused.Byte = record.Line, start
+	if refused.Byte = start; r.options.Resume == 0 { // lines are counted from the file's beginning
+		refused.Line = record.Line
+	}
 	refused.Raw = maskXML(record.Raw)
 	end := start
 	if refused.Code != format.Incomplete {

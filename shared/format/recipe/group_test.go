@@ -100,6 +100,44 @@ func TestRowsOfOneNumberAreOneReceipt(t *testing.T) {
 	}
 }
 
+func TestTaxesAreAsPrintedAndANegativeRateIsRefused(t *testing.T) {
+	t.Parallel()
+	taxed := parse(t, strings.Replace(strings.Replace(minimal, "      amount: amount\n", "      amount: amount\n      taxes: [{code: code, rate: rate, amount: tax}]\n", 1),
+		"number: no\n", "number: no\n  stated: {gross: total}\n", 1)+"fill: {tender: {kind: CASH}}\n")
+	file := "no,at,sku,amount,code,rate,tax,total\n"
+	for _, r := range []string{"1,a,12.00,S,20,2.00,12.00", "2,a,12.00,S,20,2.01,12.05", "3,a,12.00,S,20,,12.00", "4,a,12.00,,,,12.00", "5,a,12.00,Z,0,,12.00", "6,a,12.00,S,,2.00,12.00", "7,a,12.00,S,-20,2.00,12.00"} {
+		no, rest, _ := strings.Cut(r, ",")
+		file += no + "," + at + "," + rest + "\n"
+	}
+	reader, err := taxed.Open([]format.Input{input("t.csv", file)}, format.Options{Final: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"S 20.00 10.00+2.00 []", "S 20.00 9.99+2.01 [{gross 0.05} {tax_rate 0.01}]", "S 20.00 10.00+2.00 []", " []", "Z 0.00 12.00+0.00 []", "S 20.00 10.00+2.00 []", "the tax rate -20.00 % is negative"} {
+		result, err := reader.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result.Refused != nil {
+			if !strings.Contains(result.Refused.Reason, want) {
+				t.Errorf("refused %s, want %q", result.Refused.Reason, want)
+			}
+			continue
+		}
+		got := ""
+		for _, tax := range result.Document.Lines[0].Taxes {
+			got += fmt.Sprintf("%s %s %s+%s", tax.Code, tax.Rate, tax.Base, tax.Amount)
+		}
+		var rules []string
+		for _, d := range result.Document.Totals.Differences {
+			rules = append(rules, fmt.Sprintf("{%s %s}", d.Rule, d.Amount))
+		}
+		if got += " [" + strings.Join(rules, " ") + "]"; got != want {
+			t.Errorf("receipt %s: %q, want %q", result.Document.Key.Number, got, want)
+		}
+	}
+}
+
 // A file that grows, read to its end again and again from where the last
 // reading allows, gives the same receipts as the whole file at once.
 func TestAGrowingFileGivesEachReceipt(t *testing.T) {
