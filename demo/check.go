@@ -2,16 +2,16 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
-	"os"
+	"tillbook.example/tillbook/internal/installation"
 )
 
 // dayRow is what the demo reads of `tillbook-collector days --json`.
@@ -63,23 +63,15 @@ type entryReport struct {
 func (s *shop) check(ctx context.Context) error {
 	var rows []dayRow
 	if err := s.wait(ctx, "the day is closed, proven and posted", func() (bool, error) {
-		text, err := s.call(ctx, "tillbook-collector", "collector", "days", "--json")
-		if err != nil {
-			return false, err
-		}
-		if err := json.Unmarshal([]byte(text), &rows); err != nil {
+		if err := s.Ask(ctx, &rows, installation.Collector, "collector", "days"); err != nil {
 			return false, err
 		}
 		return len(rows) == 1 && rows[0].State == "ready" && len(rows[0].Postings) > 0 && rows[0].Postings[len(rows[0].Postings)-1].State == "posted", nil
 	}); err != nil {
 		return fmt.Errorf("%w; days: %+v", err, rows)
 	}
-	text, err := s.call(ctx, "tillbook-collector", "collector", "entry", "corner", "S1", s.day)
-	if err != nil {
-		return err
-	}
 	var report entryReport
-	if err := json.Unmarshal([]byte(text), &report); err != nil {
+	if err := s.Ask(ctx, &report, installation.Collector, "collector", "entry", "corner", "S1", s.day); err != nil {
 		return err
 	}
 	if err := s.show(report); err != nil {
@@ -107,10 +99,6 @@ func (s *shop) check(ctx context.Context) error {
 	if !report.Proof.Proven {
 		bad("the day is not proven")
 	}
-	verified, err := s.call(ctx, "tillbook-collector", "collector", "verify", "--json")
-	if err != nil {
-		bad("verify: %w", err)
-	}
 	var audit struct {
 		Results []struct {
 			Promise string `json:"promise"`
@@ -118,7 +106,7 @@ func (s *shop) check(ctx context.Context) error {
 			Count   int    `json:"count"`
 		} `json:"results"`
 	}
-	if err := json.Unmarshal([]byte(verified), &audit); err != nil || len(audit.Results) != 12 {
+	if err := s.Ask(ctx, &audit, installation.Collector, "collector", "verify"); err != nil || len(audit.Results) != 12 {
 		bad("verify did not report twelve promises: %v", err)
 	}
 	for _, r := range audit.Results {
@@ -127,7 +115,7 @@ func (s *shop) check(ctx context.Context) error {
 		}
 	}
 	if len(problems) > 0 {
-		return fmt.Errorf("checks failed (files in %s):\n%w", s.folder, errors.Join(problems...))
+		return fmt.Errorf("checks failed (files in %s):\n%w", s.Folder, errors.Join(problems...))
 	}
 	say("checked: every account holds what the day's own list says; every promise holds")
 	return nil
@@ -167,6 +155,6 @@ func (s *shop) where() {
   a day            %s --data %s days
   the agent        %s --data %s status
 
-`, filepath.Join(s.folder, "books"), filepath.Join(s.folder, "tills"), filepath.Join(s.folder, "collector.log"), filepath.Join(s.folder, "agent.log"),
-		filepath.Join(s.bin, "tillbook-collector"), filepath.Join(s.folder, "collector"), filepath.Join(s.bin, "tillbook-agent"), filepath.Join(s.folder, "agent"))
+`, filepath.Join(s.Folder, "books"), filepath.Join(s.Folder, "tills"), filepath.Join(s.Folder, "collector.log"), filepath.Join(s.Folder, "agent.log"),
+		filepath.Join(s.Bin, "tillbook-collector"), filepath.Join(s.Folder, "collector"), filepath.Join(s.Bin, "tillbook-agent"), filepath.Join(s.Folder, "agent"))
 }

@@ -55,7 +55,7 @@ func run(ctx context.Context, bin, folder string, once bool) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.stop()) }()
+	defer func() { err = errors.Join(err, s.StopAll()) }()
 	if err := s.trade(ctx); err != nil {
 		return err
 	}
