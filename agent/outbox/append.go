@@ -207,7 +207,7 @@ func (b *Outbox) commit(batch []*request) {
 		}
 		close(r.done)
 	}
-	if !b.log.Ready() {
+	if !b.log.Ready() || b.room.isHard() {
 		b.wake()
 	}
 }

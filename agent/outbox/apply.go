@@ -27,7 +27,6 @@ type indexer interface {
 	Seen(idempotency string) (n uint64, hash [32]byte, ok bool, err error)
 	Last(key string) (uint64, bool, error)
 	Trim(first uint64) (more bool, err error)
-	Squeeze() error
 	Bytes() int64
 	Close() error
 }
@@ -55,7 +54,6 @@ type follower struct {
 	room *room
 
 	work    chan struct{} // wakes follow
-	trimmed uint64        // first number kept at the last squeeze; goroutine of follow only
 	pressed atomic.Int64  // Unix nanoseconds up to which appends come first
 
 	using sync.RWMutex // held to call into the index, and to replace it; before mu
@@ -182,33 +180,44 @@ func (f *follower) renew(x indexer) (indexer, error) {
 }
 
 // loadRecent reads the idempotency keys of the records that are not applied.
+// Appends without a key go on meanwhile; who looks one up waits for f.using.
 func (f *follower) loadRecent() error {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.applied = 0
 	if f.index != nil {
 		f.applied = f.index.Applied()
 	}
-	f.recent = map[string]seen{}
-	for from := f.from(); ; {
+	from := f.from()
+	f.mu.Unlock()
+	found := map[string]seen{}
+	for {
 		records, err := f.log.Read(from, readRecords, readBytes)
 		if errors.Is(err, ErrReleased) {
-			from = f.from() // released while we read
+			from = f.log.First() // released while we read
 			continue
 		}
 		if err != nil {
 			return fmt.Errorf("read the log from %d: %w", from, err)
 		}
 		if len(records) == 0 {
-			return nil
+			break
 		}
 		for _, r := range records {
 			if r.IdempotencyKey != "" {
-				f.recent[r.IdempotencyKey] = seen{r.Number, hashOf(r)}
+				found[r.IdempotencyKey] = seen{r.Number, hashOf(r)}
 			}
 		}
 		from = records[len(records)-1].Number + 1
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for k, s := range f.recent { // appended meanwhile
+		if s.number > f.applied {
+			found[k] = s
+		}
+	}
+	f.recent = found
+	return nil
 }
 
 // from is the number of the first record to apply.
@@ -395,6 +404,10 @@ func (f *follower) catchUp(stop <-chan struct{}) (again time.Duration) {
 			if f.failed() {
 				return retryEvery
 			}
+		case errors.Is(err, errOutgrown):
+			if err := index.DropAside(f.dir); err != nil {
+				f.o.Logger.Warn("outbox: room was not made", "error", err)
+			}
 		case errors.Is(err, errReplaced):
 		case err != nil:
 			f.o.Logger.Warn("outbox: index does not follow the log", "error", err)
@@ -449,26 +462,24 @@ func (f *follower) applySome(x indexer) (done bool, err error) {
 	return false, nil
 }
 
-// trimSome forgets released records; done if there are none left. When much was
-// forgotten since the last time, the index gives the space back.
+// trimSome forgets released records; done if there are none left. Badger does
+// not give their space back, so an index much larger than the log is built
+// again, which costs less than what was trimmed since the last time.
 func (f *follower) trimSome(x indexer) (done bool, err error) {
-	first := f.log.First()
-	if f.trimmed == 0 {
-		f.trimmed = first
-	}
-	more, err := x.Trim(first)
+	more, err := x.Trim(f.log.First())
 	if err != nil || more {
 		return false, err
 	}
-	if first-f.trimmed >= squeezeAfter && x.Bytes() > 2*f.log.Stats().Bytes {
-		f.trimmed = first
-		return false, x.Squeeze()
+	if x.Bytes() > 2*f.log.Stats().Bytes+indexOverhead {
+		return false, errOutgrown
 	}
 	return true, nil
 }
 
-// squeezeAfter is how many trimmed records make Squeeze worth its work.
-const squeezeAfter = 10_000
+// indexOverhead is what an empty index may take.
+const indexOverhead = 64 << 20
+
+var errOutgrown = errors.New("it has outgrown the log")
 
 func (f *follower) bytes() (n int64) {
 	f.using.RLock()

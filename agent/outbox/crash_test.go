@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"tillbook.example/tillbook/agent/outbox/file/filetest"
 )
@@ -159,6 +160,31 @@ func TestAnIndexThatFailsIsReplacedWhileSalesGoOn(t *testing.T) {
 	if st := b.Stats(); st.IndexRebuilt != 1 {
 		t.Errorf("rebuilt %d times", st.IndexRebuilt)
 	}
+}
+
+func TestAnIndexThatHasOutgrownTheLogIsBuiltAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		disk, index := filetest.New(1), newShelf()
+		b, err := Open("outbox", onDisk(disk, index))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		appendTo(t, b, Group{Items: []Item{push("k", "x"), doc("y")}})
+		synctest.Wait()
+		index.mu.Lock()
+		index.size = 1 << 30
+		index.mu.Unlock()
+		appendTo(t, b, Group{Items: []Item{doc("z")}})
+		synctest.Wait()
+		if st := b.Stats(); st.IndexRebuilt != 1 || st.Applied != 3 || st.IndexBytes != 0 {
+			t.Errorf("%+v", st)
+		}
+		if a := appendTo(t, b, Group{Items: []Item{push("k", "x")}}); !a.Duplicate[0] {
+			t.Error("the key was forgotten")
+		}
+	})
 }
 
 func TestRecordsRottenAtTheEndOfTheLogComeBackFromTheIndex(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 
 	"tillbook.example/tillbook/agent/outbox/commitlog"
 	"tillbook.example/tillbook/agent/outbox/file"
+	"tillbook.example/tillbook/agent/outbox/index"
 )
 
 var (
@@ -270,7 +271,12 @@ const retryEvery = 10 * time.Second
 func (b *Outbox) keep() {
 	b.check()
 	for {
-		again := !b.room.isHard() && b.prepare()
+		again := false
+		if !b.room.isHard() {
+			again = b.prepare()
+		} else if err := index.DropAside(b.copies.dir); err != nil {
+			b.o.Logger.Warn("outbox: room was not made", "error", err)
+		}
 		if err := b.room.restore(); err != nil {
 			b.o.Logger.Warn("outbox: ballast file was not made", "error", err)
 			again = true
@@ -315,6 +321,9 @@ func (b *Outbox) check() {
 			b.o.Logger.Warn("outbox: older segments were not checked", "error", err)
 			return
 		}
+	}
+	if tail := b.log.Stats().Tail; tail > 0 {
+		b.o.Logger.Warn("outbox: a commit was cut off and is set aside", "bytes", tail)
 	}
 	for _, d := range b.log.Stats().Damage {
 		b.o.Logger.Error("outbox: log is damaged", "segment", d.Segment, "offset", d.Offset, "bytes", d.Bytes, "first", d.First, "last", d.Last, "reason", d.Reason)

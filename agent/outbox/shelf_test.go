@@ -16,6 +16,7 @@ type shelf struct {
 	mu      sync.Mutex
 	rows    map[uint64]index.Row
 	damaged bool // the next call fails, then it is replaced by an empty one
+	size    int64
 }
 
 func newShelf() *shelf { return &shelf{rows: map[uint64]index.Row{}} }
@@ -106,15 +107,18 @@ func (s *shelf) Trim(first uint64) (bool, error) {
 	return false, nil
 }
 
-func (s *shelf) Squeeze() error { return nil }
-func (s *shelf) Bytes() int64   { return 0 }
+func (s *shelf) Bytes() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.size
+}
 
-// Close empties a damaged shelf: the next open finds a new one.
+// Close empties a damaged or outgrown shelf: the next open finds a new one.
 func (s *shelf) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.damaged {
-		s.damaged = false
+	if s.damaged || s.size > 0 {
+		s.damaged, s.size = false, 0
 		clear(s.rows)
 	}
 	return nil

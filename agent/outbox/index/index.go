@@ -16,11 +16,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	badger "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
 
+	"tillbook.example/tillbook/agent/outbox/file"
 	"tillbook.example/tillbook/shared/wire"
 )
 
@@ -64,6 +67,10 @@ type Index struct {
 	db        *badger.DB
 	applied   atomic.Uint64
 	watermark uint64
+
+	sizing sync.Mutex
+	sized  time.Time
+	bytes  int64
 }
 
 func settings(dir string, logger *slog.Logger) badger.Options {
@@ -172,10 +179,20 @@ func (x *Index) Close() error {
 // Applied is the number of the last record applied; 0 if none.
 func (x *Index) Applied() uint64 { return x.applied.Load() }
 
-// Bytes is what the index takes on the disk, as of the last minute.
+// sizeEvery is how old the answer of Bytes may be: counting asks for every file.
+const sizeEvery = time.Second
+
+// Bytes is what the files of the index hold, as of the last second. Files that
+// are made longer than they are filled count whole.
 func (x *Index) Bytes() int64 {
-	lsm, values := x.db.Size()
-	return lsm + values
+	x.sizing.Lock()
+	defer x.sizing.Unlock()
+	if now := time.Now(); now.Sub(x.sized) >= sizeEvery {
+		if n, err := file.Bytes(x.db.Opts().Dir); err == nil {
+			x.bytes, x.sized = n, now
+		}
+	}
+	return x.bytes
 }
 
 // Apply adds rows, whose numbers rise. After an error some of the first may
@@ -378,7 +395,9 @@ const trimBatch = 256
 
 // Trim forgets a number of records below first, and their keys where no later
 // record took them over. It reports whether there are more. It goes on from
-// where it was, so that it never walks over what is deleted already.
+// where it was, so that it never walks over what is deleted already. The files
+// hardly shrink: Badger keeps what was deleted in its lowest level, so an index
+// that has outgrown the log is best built again.
 func (x *Index) Trim(first uint64) (more bool, err error) {
 	if x.watermark == 0 || x.watermark >= first {
 		return false, nil
@@ -418,15 +437,6 @@ func (x *Index) Trim(first uint64) (more bool, err error) {
 	}
 	x.watermark = next
 	return next < first, nil
-}
-
-// Squeeze gives space of trimmed records back, which Badger by itself does not
-// in its lowest level. It takes a while and blocks nothing.
-func (x *Index) Squeeze() error {
-	if err := x.db.Flatten(1); err != nil {
-		return fmt.Errorf("squeeze index: %w", err)
-	}
-	return nil
 }
 
 // badgerLogger passes on what a person may act on.

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -71,31 +70,44 @@ func unmark(name string) error {
 // SetAside renames the folder of a closed index to dir.bad-N for somebody to
 // look at; only the newest is kept. It is no error if there is no such folder.
 func SetAside(dir string) error {
-	parent, base := filepath.Split(dir)
-	entries, err := os.ReadDir(filepath.Clean(parent))
-	if err != nil {
-		return fmt.Errorf("set index %s aside: %w", dir, err)
-	}
-	prefix, newest := base+".bad-", 0
-	var old []string
-	for _, e := range entries {
-		if digits, ok := strings.CutPrefix(e.Name(), prefix); ok {
-			if n, err := strconv.Atoi(digits); err == nil {
-				newest = max(newest, n)
-				old = append(old, filepath.Join(parent, e.Name()))
-			}
-		}
-	}
-	if !slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == base }) {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	for _, name := range old {
-		if err := os.RemoveAll(name); err != nil {
-			return fmt.Errorf("set index %s aside: %w", dir, err)
-		}
+	newest, err := dropAside(dir)
+	if err != nil {
+		return err
 	}
 	if err := os.Rename(dir, fmt.Sprintf("%s.bad-%d", dir, newest+1)); err != nil {
 		return fmt.Errorf("set index %s aside: %w", dir, err)
 	}
 	return nil
+}
+
+// DropAside removes what was set aside, to make room.
+func DropAside(dir string) error {
+	_, err := dropAside(dir)
+	return err
+}
+
+func dropAside(dir string) (newest int, err error) {
+	parent, base := filepath.Split(dir)
+	entries, err := os.ReadDir(filepath.Clean(parent))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("look for indexes set aside: %w", err)
+	}
+	for _, e := range entries {
+		digits, ok := strings.CutPrefix(e.Name(), base+".bad-")
+		n, err := strconv.Atoi(digits)
+		if !ok || err != nil {
+			continue
+		}
+		newest = max(newest, n)
+		if err := os.RemoveAll(filepath.Join(parent, e.Name())); err != nil {
+			return newest, fmt.Errorf("remove index set aside: %w", err)
+		}
+	}
+	return newest, nil
 }
