@@ -360,3 +360,22 @@ func TestDiscountsOnTwoAccountsLeaveNothingToRound(t *testing.T) {
 		Cr Sales        10.66
 		Cr VAT payable   2.00`)
 }
+
+func TestReturnsWithoutAnAccountOfTheirOwnGoWhereSalesAre(t *testing.T) {
+	t.Parallel()
+	m := ukMapping(t, func(m *books.Mapping) { delete(m.Accounts, books.Returns) })
+	back := func(category string) *document.Document {
+		return receipt(document.Return, "1", item("-12.00", category, zero("-12.00")), tender(document.Cash, document.Refund, "-12.00"))
+	}
+	for category, want := range map[string]string{"Books": "Sales zero-rated", "Food": "Sales"} {
+		entry, problems := books.Build(day(m, back(category)))
+		if len(problems) != 0 || entry.Lines[0].Role != books.Returns || entry.Lines[0].Account != want {
+			t.Errorf("%s: line is %+v with problems %+v, want %s", category, entry.Lines[0], problems, want)
+		}
+	}
+	m.CategoryReturns = map[string]string{"Books": "Books back"}
+	entry, _ := books.Build(day(m, back("Books")))
+	if entry.Lines[0].Account != "Books back" {
+		t.Errorf("line is %+v, want the category's own account", entry.Lines[0])
+	}
+}

@@ -487,3 +487,8 @@ func TestCausesAddUp(t *testing.T) {
 		}
 	})
 }
+
+func TestReceiptsWithoutASessionAreOfTheWholeDrawerToo(t *testing.T) {
+	t.Parallel()
+	want(t, docs(sale("1", "12.00", document.Cash, in("D", "")), tillCount("1", "CLOSE", "12.00", in("D", "1"))), true)
+}
