@@ -99,7 +99,7 @@ func meaning(name string) movement {
 		return false
 	}
 	switch {
-	case word == "" || has("transaction", "safeid", "lineitem"):
+	case word == "" || has("transaction", "safeid", "lineitem", "account", "discount"):
 		return unknownMovement
 	case has("settle", "count", "tillreconcile"):
 		return movement{kind: document.TillCount}

@@ -58,10 +58,10 @@ func (x *transaction) retail(d *document.Document, n xmlscan.Node) {
 		return
 	}
 	r.items = netVoids(r.items, func(i *item) void {
-		return void{i.void, i.line.Extended, i.line.SKU}
+		return void{i.void, i.line.Extended, i.line.SKU, i.returned}
 	}, &r.voided)
 	r.tenders = netVoids(r.tenders, func(t *tender) void {
-		return void{t.void, t.row.Amount, t.row.Label}
+		return void{t.void, t.row.Amount, t.row.Label, false}
 	}, &r.voided)
 	x.reduce(&r)
 	stated := x.totals(n)
@@ -177,7 +177,7 @@ func (x *transaction) item(lineItem, n xmlscan.Node, isVoid, returned bool) item
 	if returned {
 		quantity, extended = -quantity.Abs(), -extended.Abs()
 		if i.void { // the taking back of a return is money in again
-			quantity, extended = x.returnedVoid(n, quantity, extended)
+			quantity, extended = -quantity, -extended
 		}
 	} else if quantity < 0 && extended > 0 {
 		extended = -extended
@@ -200,16 +200,6 @@ func (x *transaction) item(lineItem, n xmlscan.Node, isVoid, returned bool) item
 	x.itemDiscounts(&i, n, priced)
 	x.itemTaxes(&i, n)
 	return i
-}
-
-// returnedVoid keeps the sign of a voided return line as its dialect gave it if
-// that is negative twice over, so that it can find its counterpart.
-func (x *transaction) returnedVoid(n xmlscan.Node, quantity, extended money.Decimal) (money.Decimal, money.Decimal) {
-	stated, _ := x.amount(n, "ExtendedAmount", "Amount")
-	if stated < 0 {
-		return -quantity, -extended
-	}
-	return quantity, extended
 }
 
 // itemKind reads what a line is from its type.
@@ -290,34 +280,44 @@ func (r *receipt) kind() document.Kind {
 
 // void is what matters of a line when it is taken back.
 type void struct {
-	flagged bool
-	amount  money.Decimal
-	id      string
+	flagged  bool
+	amount   money.Decimal
+	id       string
+	returned bool // a Return; flagged, its amount is that of its taking back
 }
+
+// undoes reports whether v takes back a line of its own, rather than being the
+// line that was taken back.
+func (v void) undoes() bool { return v.flagged && (v.amount < 0 || v.returned) }
 
 // netVoids leaves out lines that were taken back and the lines that say so. A
 // flagged line against the sign of its counterpart takes that one with it; the
-// counterpart may be flagged too. Without a counterpart, a flagged line with a
-// negative amount stays: it takes back a part.
+// counterpart of a sale may be flagged too. Without a counterpart, a flagged
+// line with a negative amount stays: it takes back a part.
 func netVoids[T any](lines []T, of func(*T) void, voided *bool) []T {
+	any := false
+	for i := range lines {
+		any = any || of(&lines[i]).flagged
+	}
+	if !any {
+		return lines
+	}
+	*voided = true
 	gone := make([]bool, len(lines))
 	for i := range lines {
 		v := of(&lines[i])
-		if !v.flagged {
+		if !v.undoes() {
 			continue
 		}
-		*voided = true
-		if v.amount >= 0 {
-			continue
-		}
-		match := -1
+		match, matched := -1, void{}
 		for j := range lines {
 			w := of(&lines[j])
-			if j == i || gone[j] || w.amount != -v.amount || w.id != v.id {
+			if j == i || gone[j] || w.amount != -v.amount || w.id != v.id || v.returned && w.flagged {
 				continue
 			}
-			if match < 0 || w.flagged && !of(&lines[match]).flagged || !w.flagged && !of(&lines[match]).flagged && j < i {
-				match = j
+			// A flagged counterpart first, else the last before it.
+			if match < 0 || w.flagged && !matched.flagged || w.flagged == matched.flagged && j < i {
+				match, matched = j, w
 			}
 		}
 		if match >= 0 {

@@ -126,7 +126,7 @@ func (x *transaction) reward(r *receipt, n xmlscan.Node, isVoid bool) {
 // reduce puts the rewards on the items they belong to, each once, and leaves
 // the rest with the discounts of the receipt.
 func (x *transaction) reduce(r *receipt) {
-	r.rewards = netVoids(r.rewards, func(w *reward) void { return void{w.void, -w.amount, w.promotion + "/" + w.event} }, &r.voided)
+	r.rewards = netVoids(r.rewards, func(w *reward) void { return void{w.void, -w.amount, w.promotion + "/" + w.event, false} }, &r.voided)
 	for _, w := range onceEach(r.rewards, x.add) {
 		adjustment := document.Adjustment{Kind: w.kind, Level: w.level, Amount: w.amount, Reason: "promotion " + w.promotion}
 		if i := r.itemOf(w.operator); i != nil {

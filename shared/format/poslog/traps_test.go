@@ -142,6 +142,20 @@ func TestReceiptsAreReadAsTheirDialectsMeanThem(t *testing.T) {
 			retail(voided(sale("A", "5.00")), sale("B", "3.00"), cash("3.00"), grand("3.00")),
 			summary{Kind: "SALE", Lines: []string{"ITEM 3.00"}, Tenders: []string{"CASH PAID 3.00"}, Gross: "3.00"},
 		},
+		"a return and its taking back": {
+			retail(sale("B", "3.00"), `<Return><ItemID>A</ItemID><ExtendedAmount>12.00</ExtendedAmount></Return>`,
+				voided(`<Return><ItemID>A</ItemID><ExtendedAmount>12.00</ExtendedAmount></Return>`), cash("3.00"), grand("3.00")),
+			summary{Kind: "SALE", Lines: []string{"ITEM 3.00"}, Tenders: []string{"CASH PAID 3.00"}, Gross: "3.00"},
+		},
+		"a return and its taking back, with signs": {
+			retail(sale("B", "3.00"), `<Return><ItemID>A</ItemID><ExtendedAmount>-12.00</ExtendedAmount><Quantity>-1</Quantity></Return>`,
+				voided(`<Return><ItemID>A</ItemID><ExtendedAmount>12.00</ExtendedAmount></Return>`), cash("3.00"), grand("3.00")),
+			summary{Kind: "SALE", Lines: []string{"ITEM 3.00"}, Tenders: []string{"CASH PAID 3.00"}, Gross: "3.00"},
+		},
+		"a return that is flagged itself": {
+			retail(sale("B", "3.00"), voided(`<Return><ItemID>A</ItemID><ExtendedAmount>12.00</ExtendedAmount></Return>`), cash("3.00"), grand("3.00")),
+			summary{Kind: "SALE", Lines: []string{"ITEM 3.00"}, Tenders: []string{"CASH PAID 3.00"}, Gross: "3.00"},
+		},
 		"a part of a line that is taken back nets": {
 			retail(`<Sale><ItemID>A</ItemID><ExtendedAmount>9.00</ExtendedAmount><Quantity>3</Quantity></Sale>`,
 				voided(`<Sale><ItemID>A</ItemID><ExtendedAmount>-3.00</ExtendedAmount><Quantity>-1</Quantity></Sale>`), cash("6.00"), grand("6.00")),
@@ -318,13 +332,14 @@ func TestMoneyThatMovesWithoutASaleGoesFromAndTo(t *testing.T) {
 		from, to document.MoneyPlace
 		amount   string
 	}{
-		"paid in":          {"<PaidIn><Amount>12.00</Amount></PaidIn>", "PAY_IN", "", "DRAWER", "12.00"},
-		"paid out":         {"<PaidOut><Amount>-25.00</Amount><ReasonCode>window cleaner</ReasonCode></PaidOut>", "PAY_OUT", "DRAWER", "", "25.00"},
-		"loan":             {"<Totals><Amount>100</Amount></Totals><TenderLoan><SafeID>1</SafeID>" + rows + "</TenderLoan>", "FLOAT", "SAFE", "DRAWER", "100.00"},
-		"pick-up":          {"<TenderPickup>" + rows + "</TenderPickup>", "SAFE_DROP", "DRAWER", "SAFE", "100.00"},
-		"deposit":          {"<TenderDeposit>" + rows + "</TenderDeposit>", "BANKING", "SAFE", "BANK", "100.00"},
-		"by its code":      {"<TypeCode>TenderPickup</TypeCode><Totals><Amount>30.00</Amount></Totals>", "SAFE_DROP", "DRAWER", "SAFE", "30.00"},
-		"declared at dawn": {"<OpeningBalance><Amount>200.00</Amount></OpeningBalance>", "FLOAT", "CARRIED", "DRAWER", "200.00"},
+		"paid in":           {"<PaidIn><Amount>12.00</Amount></PaidIn>", "PAY_IN", "", "DRAWER", "12.00"},
+		"paid out":          {"<PaidOut><Amount>-25.00</Amount><ReasonCode>window cleaner</ReasonCode></PaidOut>", "PAY_OUT", "DRAWER", "", "25.00"},
+		"loan":              {"<Totals><Amount>100</Amount></Totals><TenderLoan><SafeID>1</SafeID>" + rows + "</TenderLoan>", "FLOAT", "SAFE", "DRAWER", "100.00"},
+		"pick-up":           {"<TenderPickup>" + rows + "</TenderPickup>", "SAFE_DROP", "DRAWER", "SAFE", "100.00"},
+		"deposit":           {"<TenderDeposit>" + rows + "</TenderDeposit>", "BANKING", "SAFE", "BANK", "100.00"},
+		"an account beside": {"<AccountNumber>1</AccountNumber><PaidIn><Amount>12.00</Amount></PaidIn>", "PAY_IN", "", "DRAWER", "12.00"},
+		"by its code":       {"<TypeCode>TenderPickup</TypeCode><Totals><Amount>30.00</Amount></Totals>", "SAFE_DROP", "DRAWER", "SAFE", "30.00"},
+		"declared at dawn":  {"<OpeningBalance><Amount>200.00</Amount></OpeningBalance>", "FLOAT", "CARRIED", "DRAWER", "200.00"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
