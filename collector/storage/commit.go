@@ -158,39 +158,45 @@ type writing struct {
 	raised   map[bizday.Day]int64 // by how many
 }
 
-// records stores the records of one run. Most are the first of their key: those
-// are simply inserted, and the database says where there is one already. For
-// the others the heads are read and the room decides.
+// records stores the records of one run, in order. Most are the first of their
+// key: those are simply inserted, and the database says where there is one
+// already. Where an agent sends again what is stored, after a fork, most are
+// not: so after one that was known the key is looked up first.
 func (w *writing) records(r run) error {
-	var known []int // indices of records whose key is stored
-	for i := r.first - w.batch.First; i <= r.last-w.batch.First; i++ {
+	heads := map[string]*head{}
+	expected := false // that a key is known
+	for i := int(r.first - w.batch.First); i <= int(r.last-w.batch.First); i++ {
 		record := &w.batch.Records[i]
 		w.verdicts[i] = intake.Decide(nil, *record, w.batch.From.Agent, w.epoch.Epoch.Order)
 		if w.verdicts[i] == intake.Rejected {
-			if err := w.reject(int(i)); err != nil {
+			if err := w.reject(i); err != nil {
 				return err
 			}
 			continue
 		}
-		isNew, err := w.insert(int(i), 1, current, false)
-		if err != nil {
+		h, err := heads[record.Key], error(nil)
+		if h == nil && expected {
+			h, err = w.head(record.Key)
+		}
+		if h == nil && err == nil {
+			var isNew bool
+			if isNew, err = w.insert(i, 1, current, false); isNew {
+				w.raised[record.Day]++
+				expected = false
+				continue
+			}
+			if err == nil {
+				h, err = w.head(record.Key)
+			}
+		}
+		switch {
+		case err != nil:
 			return err
+		case h == nil:
+			return fmt.Errorf("document %s is neither stored nor new", record.Key)
 		}
-		if isNew {
-			w.raised[record.Day]++
-		} else {
-			known = append(known, int(i))
-		}
-	}
-	if len(known) == 0 {
-		return nil
-	}
-	heads, err := w.heads(known)
-	if err != nil {
-		return err
-	}
-	for _, i := range known {
-		if err := w.revise(i, heads[w.batch.Records[i].Key]); err != nil {
+		heads[record.Key], expected = h, true
+		if err := w.revise(i, h); err != nil {
 			return err
 		}
 	}

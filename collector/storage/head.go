@@ -34,24 +34,7 @@ type head struct {
 	conflicts map[[32]byte]bool
 }
 
-// heads returns what is stored of the keys of some records. A key is read alone:
-// keys that are known are few, save when an agent sends again after a fork.
-func (w *writing) heads(records []int) (map[string]*head, error) {
-	heads := make(map[string]*head, len(records))
-	for _, i := range records {
-		key := w.batch.Records[i].Key
-		if heads[key] != nil {
-			continue
-		}
-		h, err := w.head(key)
-		if err != nil {
-			return nil, err
-		}
-		heads[key] = h
-	}
-	return heads, nil
-}
-
+// head returns what is stored of a key, nil where nothing is.
 func (w *writing) head(key string) (*head, error) {
 	h := &head{conflicts: map[[32]byte]bool{}}
 	h.Hashes, h.Copies = map[[32]byte]bool{}, map[intake.Copy]bool{}
@@ -86,6 +69,9 @@ func (w *writing) head(key string) (*head, error) {
 	}, selectRevisions, w.batch.From.Merchant, key)
 	if err != nil {
 		return nil, err
+	}
+	if h.last == 0 {
+		return nil, nil
 	}
 	if h.Revision == 0 {
 		return nil, fmt.Errorf("document %s has revisions but none that is current", key)

@@ -257,3 +257,43 @@ func (m *model) same(what string, got, want any) {
 		m.Fatalf("%s (-want +got):\n%s", what, strings.TrimSpace(diff))
 	}
 }
+
+// testOrder commits what one agent stated, record by record in any order and
+// some of it twice: where the source states an order the last capture of each
+// key is current, whenever it arrived.
+func testOrder(t *testing.T, fresh Fresh) {
+	b := newBundle(t, fresh)
+	var runs atomic.Int64
+	rapid.Check(t, func(rt *rapid.T) {
+		merchantID := fmt.Sprintf("o%d", runs.Add(1))
+		l := b.lane(merchantID, "agent-1", 1)
+		want := map[string]string{}
+		for range rapid.IntRange(1, 8).Draw(rt, "captured") {
+			number := rapid.SampledFrom([]string{"1", "2"}).Draw(rt, "key")
+			amount := rapid.SampledFrom([]string{"1.00", "2.00", "3.00"}).Draw(rt, "amount")
+			l.addOn(today, sale(merchantID, number, amount)).StatesOrder = true
+			want["leeds|1|RECEIPT|"+number] = fmt.Sprintf("%x", l.records[len(l.records)-1].Hash)
+		}
+		numbers := make([]uint64, len(l.records))
+		for i := range numbers {
+			numbers[i] = uint64(i) + 1
+		}
+		for _, n := range rapid.Permutation(append(numbers, numbers[0])).Draw(rt, "order of arrival") {
+			if _, err := b.db.Commit(b.Context(), l.batch(n, n)); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		got := map[string]string{}
+		if err := b.db.EachDocument(b.Context(), merchantID, func(d storage.Document) error {
+			if d.Standing == "current" {
+				got[d.Key] = fmt.Sprintf("%x", d.Hash)
+			}
+			return nil
+		}); err != nil {
+			rt.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			rt.Fatalf("current (-want +got):\n%s", diff)
+		}
+	})
+}

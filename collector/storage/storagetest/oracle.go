@@ -20,7 +20,7 @@ type oracle struct {
 // numbering is one epoch.
 type numbering struct {
 	has    map[uint64]bool     // stored or declared lost
-	digest map[uint64][32]byte // known after a number, from any batch or gap
+	digest map[uint64][32]byte // known after a number, from what was new of a batch or gap
 	lost   int
 }
 
@@ -95,14 +95,13 @@ func (o *oracle) commit(l *lane, first, last uint64) ([]intake.Verdict, error) {
 		}
 	}
 	verdicts := make([]intake.Verdict, 0, last-first+1)
-	n.digest[first-1] = l.digest(first - 1)
 	for number := first; number <= last; number++ {
-		n.digest[number] = l.digest(number)
 		if n.has[number] {
 			verdicts = append(verdicts, "")
 			continue
 		}
 		n.has[number] = true
+		n.digest[number-1], n.digest[number] = l.digest(number-1), l.digest(number)
 		verdicts = append(verdicts, o.record(l, l.records[number-1]))
 	}
 	return verdicts, nil

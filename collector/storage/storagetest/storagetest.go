@@ -55,6 +55,10 @@ func Run(t *testing.T, fresh Fresh) {
 		t.Parallel()
 		testModel(t, fresh)
 	})
+	t.Run("Order", func(t *testing.T) {
+		t.Parallel()
+		testOrder(t, fresh)
+	})
 }
 
 type test struct {
