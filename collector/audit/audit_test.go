@@ -106,7 +106,7 @@ var _ audit.Source = database{}
 
 // shop is a collector at work: a database, an agent that sends, books.
 type shop struct {
-	*testing.T
+	testing.TB
 	db     *storage.DB
 	source audit.Source
 	id     fleet.Identity
@@ -118,13 +118,13 @@ type shop struct {
 	now    time.Time
 }
 
-func open(t *testing.T, target target.Target) *shop {
+func open(t testing.TB, target target.Target) *shop {
 	t.Helper()
 	db, err := storage.Open(t.Context(), storage.Options{Path: filepath.Join(t.TempDir(), "test.db")})
 	must(t, err)
 	t.Cleanup(func() { must(t, db.Close()) })
 	must(t, db.Migrate(t.Context()))
-	s := &shop{T: t, db: db, source: database{db}, epoch: [16]byte{1}, target: target, now: postingtest.Morning}
+	s := &shop{TB: t, db: db, source: database{db}, epoch: [16]byte{1}, target: target, now: postingtest.Morning}
 	_, err = db.Apply(t.Context(), postingtest.Shop(), s.now)
 	must(t, err)
 	code := fleet.Code{Hash: sha256.Sum256([]byte("code")), Merchant: "m", Store: "high", ExpiresAt: s.now.Add(time.Hour)}
@@ -136,7 +136,7 @@ func open(t *testing.T, target target.Target) *shop {
 	return s
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -150,9 +150,9 @@ func (s *shop) send(documents ...*document.Document) {
 	for _, d := range documents {
 		d.Key.Merchant = ""
 		body, err := document.Marshal(d)
-		must(s.T, err)
+		must(s.TB, err)
 		read, err := document.Unmarshal(body)
-		must(s.T, err)
+		must(s.TB, err)
 		hash := document.Hash(read)
 		read.Key.Merchant, read.ContentHash = "m", hex.EncodeToString(hash[:])
 		s.sent++
@@ -164,7 +164,7 @@ func (s *shop) send(documents ...*document.Document) {
 	}
 	b.Captured = intake.Watermark{Time: s.now, Number: s.sent}
 	_, err := s.db.Commit(s.Context(), b)
-	must(s.T, err)
+	must(s.TB, err)
 }
 
 // work closes and posts.
@@ -173,21 +173,21 @@ func (s *shop) work() {
 	clock := func() time.Time { return s.now }
 	closer := &day.Closer{Store: s.db, Now: clock, Mapping: s.db.Mapping}
 	_, err := closer.Sweep(s.Context())
-	must(s.T, err)
+	must(s.TB, err)
 	poster := &posting.Poster{
 		Store: s.db, Directory: s.db, Now: clock,
 		Target: func(merchant.Merchant, merchant.Connection) (target.Target, error) { return s.target, nil },
 	}
 	_, err = poster.Sweep(s.Context())
-	must(s.T, err)
+	must(s.TB, err)
 }
 
 func (s *shop) verify() audit.Report {
 	s.Helper()
-	return verify(s.T, s.source, s.target)
+	return verify(s.TB, s.source, s.target)
 }
 
-func verify(t *testing.T, source audit.Source, books target.Target) audit.Report {
+func verify(t testing.TB, source audit.Source, books target.Target) audit.Report {
 	t.Helper()
 	report, err := audit.Verify(t.Context(), audit.Options{
 		Source: source, Now: postingtest.Morning.Add(time.Hour),
@@ -197,7 +197,7 @@ func verify(t *testing.T, source audit.Source, books target.Target) audit.Report
 	return report
 }
 
-func wantClean(t *testing.T, report audit.Report) {
+func wantClean(t testing.TB, report audit.Report) {
 	t.Helper()
 	for _, result := range report.Results {
 		if result.Count > 0 || len(result.Skipped) > 0 {
@@ -266,25 +266,25 @@ func load(s *shop) *world {
 	ctx := s.Context()
 	var err error
 	w.merchants, err = s.db.Merchants(ctx)
-	must(s.T, err)
+	must(s.TB, err)
 	for _, m := range w.merchants[0].Mappings {
 		w.mappings[m.Version] = m
 	}
 	w.agents, err = s.db.Agents(ctx)
-	must(s.T, err)
+	must(s.TB, err)
 	w.days, err = s.db.Days(ctx, "m")
-	must(s.T, err)
+	must(s.TB, err)
 	for _, d := range w.days {
 		w.facts[d.Ref], err = s.db.Facts(ctx, d.Ref)
-		must(s.T, err)
+		must(s.TB, err)
 	}
 	w.due, err = s.db.Due(ctx)
-	must(s.T, err)
-	must(s.T, s.source.EachDocument(ctx, "m", func(d audit.Document) error { w.documents = append(w.documents, d); return nil }))
-	must(s.T, s.source.EachEntry(ctx, "m", func(e day.Entry) error { w.entries = append(w.entries, e); return nil }))
-	must(s.T, s.source.EachPosting(ctx, "m", func(p posting.Posting) error { w.postings = append(w.postings, p); return nil }))
-	must(s.T, s.source.EachEpoch(ctx, "m", func(e audit.Epoch) error { w.epochs = append(w.epochs, e); return nil }))
-	must(s.T, s.source.EachRun(ctx, "m", func(r audit.Run) error { w.runs = append(w.runs, r); return nil }))
+	must(s.TB, err)
+	must(s.TB, s.source.EachDocument(ctx, "m", func(d audit.Document) error { w.documents = append(w.documents, d); return nil }))
+	must(s.TB, s.source.EachEntry(ctx, "m", func(e day.Entry) error { w.entries = append(w.entries, e); return nil }))
+	must(s.TB, s.source.EachPosting(ctx, "m", func(p posting.Posting) error { w.postings = append(w.postings, p); return nil }))
+	must(s.TB, s.source.EachEpoch(ctx, "m", func(e audit.Epoch) error { w.epochs = append(w.epochs, e); return nil }))
+	must(s.TB, s.source.EachRun(ctx, "m", func(r audit.Run) error { w.runs = append(w.runs, r); return nil }))
 	return w
 }
 

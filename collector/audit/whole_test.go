@@ -11,6 +11,7 @@ import (
 	"tillbook.example/tillbook/collector/posting/postingtest"
 	"tillbook.example/tillbook/collector/target"
 	"tillbook.example/tillbook/collector/target/text"
+	"tillbook.example/tillbook/shared/document"
 	"tillbook.example/tillbook/shared/money"
 )
 
@@ -60,24 +61,24 @@ func (s *shop) rest(cash money.Minor) {
 		s.pass(nil)
 	}
 	refs, err := s.db.Unsettled(s.Context())
-	must(s.T, err)
+	must(s.TB, err)
 	due, err := s.db.Due(s.Context())
-	must(s.T, err)
+	must(s.TB, err)
 	if len(refs)+len(due) > 0 {
 		s.Fatalf("unsettled %v, due %+v", refs, due)
 	}
 	references, err := s.target.List(s.Context(), "POS-")
-	must(s.T, err)
+	must(s.TB, err)
 	var booked []target.Payload
 	for _, reference := range references {
 		p, _, err := s.target.Find(s.Context(), reference)
-		must(s.T, err)
+		must(s.TB, err)
 		booked = append(booked, *p)
 	}
 	if got := postingtest.Sums(booked)["Assets:Cash"]; got != cash {
 		s.Errorf("cash in the books is %d, want %d: %q", got, cash, references)
 	}
-	wantClean(s.T, s.verify())
+	wantClean(s.TB, s.verify())
 }
 
 func TestADocumentThatComesAtAnyPointIsPostedInTheEnd(t *testing.T) {
@@ -149,4 +150,25 @@ func (s *shop) live(at func(string)) {
 		}
 	}()
 	s.pass(at)
+}
+
+// BenchmarkVerify audits one day of 2,000 receipts, which is read, hashed and
+// made into its entry again.
+func BenchmarkVerify(b *testing.B) {
+	s := open(b, &postingtest.Books{Unique: true})
+	const receipts = 2000
+	for n := 0; n < receipts; n += 500 {
+		var documents []*document.Document
+		for i := range 500 {
+			documents = append(documents, postingtest.Sale(fmt.Sprint(n+i), 1200))
+		}
+		s.send(documents...)
+	}
+	s.pass(nil)
+	for b.Loop() {
+		if report := s.verify(); !report.OK() {
+			b.Fatal(report)
+		}
+	}
+	b.ReportMetric(float64(receipts*b.N)/b.Elapsed().Seconds(), "documents/s")
 }

@@ -48,7 +48,7 @@ func (s Store) Calendar() (Calendar, error) {
 // ShortCode returns the store's code in posting references: Short, or one made
 // of the store's own id alone, so that a new store never changes another's. It
 // is the id's letters and digits if there are at most four, else its first
-// letters and its last digits: store-12 is STO2 no longer than four, ST12.
+// letters and its last digits: store-1 is STO1, store-12 is ST12.
 func (s Store) ShortCode() string {
 	if s.Short != "" {
 		return s.Short

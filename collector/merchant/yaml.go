@@ -31,12 +31,12 @@ func Parse(text []byte) ([]Merchant, error) {
 	var document yaml.Node
 	switch err := decoder.Decode(&document); {
 	case err == io.EOF:
-		return nil, fmt.Errorf("the file is empty; write a merchant, or a list under merchants:")
+		return nil, fmt.Errorf("the file is empty; write a merchant, or a list of them under the key merchants")
 	case err != nil:
 		return nil, err
 	}
 	if err := decoder.Decode(new(yaml.Node)); err != io.EOF {
-		return nil, fmt.Errorf("the file has more than one YAML document; put the merchants into one list under merchants:")
+		return nil, fmt.Errorf("the file has more than one YAML document; put the merchants into one list under the key merchants")
 	}
 	r := reader{lines: map[string]int{}}
 	root := document.Content[0]

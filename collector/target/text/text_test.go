@@ -277,3 +277,18 @@ func change(t *testing.T, path, old, replacement string) {
 		t.Fatal(err)
 	}
 }
+
+// BenchmarkPost is bound by two syncs for each posting: the file's and the
+// folder's.
+func BenchmarkPost(b *testing.B) {
+	books, err := Open(Options{Folder: b.TempDir(), Format: Hledger, Currency: "EUR"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	h := targettest.Harness{Currency: "EUR", Accounts: names}
+	for n := 0; b.Loop(); n++ {
+		if _, err := books.Post(b.Context(), targettest.Sample(h, fmt.Sprintf("POS-%d", n))); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
