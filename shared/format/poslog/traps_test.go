@@ -200,6 +200,16 @@ func TestReceiptsAreReadAsTheirDialectsMeanThem(t *testing.T) {
 				`<Discount><Amount>1.00</Amount></Discount>`, cash("9.00"), grand("9.00")),
 			summary{Kind: "SALE", Lines: []string{"ITEM 10.00 DISCOUNT-1.00"}, Tenders: []string{"CASH PAID 9.00"}, Gross: "9.00"},
 		},
+		"a discount row that repeats shares marked as such, without any total": {
+			retail(`<Sale><ItemID>A</ItemID><RegularSalesUnitPrice>10.00</RegularSalesUnitPrice><ExtendedAmount>10.00</ExtendedAmount><Quantity>1</Quantity><RetailPriceModifier><Amount Action="Subtract">1.00</Amount>`+
+				`<PriceDerivationRule ApplicationType="Total"/></RetailPriceModifier></Sale>`, `<Discount><Amount>1.00</Amount></Discount>`),
+			summary{Kind: "SALE", Lines: []string{"ITEM 10.00 DISCOUNT-1.00"}, Gross: "9.00", Off: true},
+		},
+		"tax on the items and their sum in a row of another code": {
+			retail(`<Sale><ItemID>A</ItemID><ExtendedAmount>12.00</ExtendedAmount><Quantity>1</Quantity>`+vat("A", "10.00", "2.00", "20")+`</Sale>`,
+				vat("ALL", "10.00", "2.00", "20"), cash("12.00"), grand("12.00")),
+			summary{Kind: "SALE", Lines: []string{"ITEM 12.00 A:10.00+2.00"}, Tenders: []string{"CASH PAID 12.00"}, Gross: "12.00"},
+		},
 		"a discount on the receipt is spread by largest remainder": {
 			retail(sale("A", "10.00"), sale("B", "10.00"), sale("C", "10.00"), `<Discount><Amount>1.00</Amount></Discount>`, cash("29.00"), grand("29.00")),
 			summary{Kind: "SALE", Lines: []string{"ITEM 10.00 DISCOUNT-0.34", "ITEM 10.00 DISCOUNT-0.33", "ITEM 10.00 DISCOUNT-0.33"}, Tenders: []string{"CASH PAID 29.00"}, Gross: "29.00"},

@@ -194,6 +194,25 @@ func TestAGrowingFileGivesEachReceipt(t *testing.T) {
 	})
 }
 
+// A receipt that is done but has rows behind those of one that is not is read
+// again: reading may not resume between its rows.
+func TestReadingDoesNotResumeBetweenTheRowsOfAReceipt(t *testing.T) {
+	t.Parallel()
+	r := parse(t, strings.Replace(minimal, "{by: [no]}", "{by: [no], order: window, window: 4}", 1))
+	file := rows("1 a 1.00", "0 a 1.00", "1 b 1.00", "2 a 1.00", "3 a 1.00", "4 a 1.00")
+	reader, err := r.Open([]format.Input{input("t.csv", file)}, format.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := reader.Next()
+	if err != nil || result.Document == nil || result.Document.Key.Number != "1" {
+		t.Fatal(err, result)
+	}
+	if result.End != int64(len(head)) {
+		t.Errorf("reading resumes at byte %d, not at the first row", result.End)
+	}
+}
+
 // joined is a recipe of orders and payments.
 const joinedRecipe = `name: joined
 version: 1

@@ -59,6 +59,7 @@ func TestRecordsAreFoundWhateverStandsAroundThem(t *testing.T) {
 		"an entity of its own":                 {`<R><T>&x;</T><T>2</T></R>`, []string{"!not accepted", `<T>2</T>`}},
 		"a document type":                      {`<!DOCTYPE R [<!ENTITY a "b">]><R><T>1</T></R>`, []string{"!not accepted"}},
 		"a document type in a record":          {`<R><T><!DOCTYPE x></T><T>2</T></R>`, []string{"!not accepted", `<T>2</T>`}},
+		"a start in CDATA before the fault":    {`<R><T>` + strings.Repeat("x", 200) + `<![CDATA[<T>]]></b></T><T>2</T></R>`, []string{"!<T> is closed by </b>", `<T>2</T>`}},
 		"too deep":                             {`<R><T>` + strings.Repeat("<a>", 20) + strings.Repeat("</a>", 20) + `</T><T>2</T></R>`, []string{"!elements inside each other", `<T>2</T>`}},
 		"too long":                             {`<R><T>` + strings.Repeat("x", 10000) + `</T><T>2</T></R>`, []string{"!too long", `<T>2</T>`}},
 		"an endless tag":                       {`<R><T a="` + strings.Repeat("x", 10000) + `"/><T>2</T></R>`, []string{"!too long", `<T>2</T>`}},
