@@ -99,6 +99,7 @@ func merchantYAML(books, more string) string {
       - {id: S1, name: High Street, zone: Europe/London, settle: 1s%s}
     connections:
       - {id: books, target: text, settings: {folder: %q, format: hledger}}
+      - {id: beans, target: text, settings: {folder: %q, format: beancount}}
     mappings:
       - from: "2010-01-01"
         mapping:
@@ -120,7 +121,7 @@ func merchantYAML(books, more string) string {
           taxes:
             - {till: V20, rate: 20, code: STD-20}
             - {till: NONE, code: NONE}
-`, more, books)
+`, more, books, books+"-beancount")
 }
 
 func (s *shop) must(err error) {
@@ -208,17 +209,31 @@ func (s *shop) push(agent, key, body string) int {
 
 // dayRow is what tests read of `days`.
 type dayRow struct {
-	Day      string `json:"day"`
-	State    string `json:"state"`
-	Version  int64  `json:"version"`
-	Entry    int64  `json:"entry"`
-	Hold     any    `json:"hold"`
-	Postings []struct {
-		Reference string `json:"reference"`
-		Entry     int64  `json:"entry"`
-		State     string `json:"state"`
-		Reason    string `json:"reason"`
-	} `json:"postings"`
+	Day      string      `json:"day"`
+	State    string      `json:"state"`
+	Version  int64       `json:"version"`
+	Entry    int64       `json:"entry"`
+	Hold     any         `json:"hold"`
+	Postings []postedRow `json:"postings"`
+}
+
+type postedRow struct {
+	Target    string `json:"target"`
+	Reference string `json:"reference"`
+	Entry     int64  `json:"entry"`
+	State     string `json:"state"`
+	Reason    string `json:"reason"`
+}
+
+// to returns the postings to one connection.
+func (d dayRow) to(connection string) []postedRow {
+	var out []postedRow
+	for _, p := range d.Postings {
+		if p.Target == connection {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 func (s *shop) days() []dayRow {
@@ -258,7 +273,7 @@ func (s *shop) balances(day string) map[string]int64 {
 	s.t.Helper()
 	var report struct {
 		Postings []struct {
-			State   string `json:"state"`
+			Target  string `json:"target"`
 			Payload struct {
 				Lines []struct {
 					Account string `json:"account"`
@@ -270,6 +285,9 @@ func (s *shop) balances(day string) map[string]int64 {
 	s.must(s.Ask(s.ctx, &report, installation.Collector, "collector", "entry", "corner", "S1", day))
 	sums := map[string]int64{}
 	for _, p := range report.Postings {
+		if p.Target != "books" {
+			continue
+		}
 		for _, l := range p.Payload.Lines {
 			sums[l.Account] += l.Amount
 		}

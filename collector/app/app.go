@@ -37,6 +37,10 @@ import (
 	"tillbook.example/tillbook/shared/pki"
 )
 
+// longestRest is how long a day that still waits is left alone if no document
+// of it changed.
+const longestRest = 10 * time.Second
+
 // DatabaseFile is the database's name in the data folder.
 const DatabaseFile = "collector.db"
 
@@ -112,7 +116,7 @@ func New(ctx context.Context, config Config, log *slog.Logger, options ...Option
 	}); err != nil {
 		return nil, err
 	}
-	a.closer = &day.Closer{Store: a.db, Now: clock, Mapping: a.db.Mapping}
+	a.closer = &day.Closer{Store: a.db, Now: clock, Mapping: a.db.Mapping, Rest: min(2*config.Work.Every, longestRest)}
 	a.poster = &posting.Poster{Store: a.db, Directory: a.db, Target: Targets(), Now: clock}
 	for _, option := range options {
 		option(a)

@@ -233,6 +233,17 @@ type made struct {
 // Subject is the name of a store-day in entries.
 func Subject(r Ref) string { return "store-day/" + r.Store + "/" + string(r.Day) }
 
+// gapped returns the terminals whose numbers have gaps by nature.
+func gapped(s merchant.Store) []string {
+	var ids []string
+	for _, t := range s.Terminals {
+		if t.Gaps {
+			ids = append(ids, t.ID)
+		}
+	}
+	return ids
+}
+
 func makeEntry(f Facts, m merchant.Mapping) made {
 	documents := make([]*document.Document, 0, len(f.Documents))
 	for _, s := range f.Documents {
@@ -240,6 +251,7 @@ func makeEntry(f Facts, m merchant.Mapping) made {
 	}
 	proof := reconcile.Prove(reconcile.Input{
 		Documents: documents, Originals: f.Originals, Previous: f.Previous, Rounding: m.Mapping.Rounding, Accepted: f.Accepted,
+		Gapped: gapped(f.Store),
 	})
 	entry, problems := books.Build(books.Input{
 		Merchant: f.Ref.Merchant, Subject: Subject(f.Ref), Store: f.Ref.Store, Day: string(f.Day), Currency: f.Merchant.Currency,

@@ -46,6 +46,7 @@ type Store struct {
 type Terminal struct {
 	ID     string `yaml:"id" json:"id"`
 	Closes bool   `yaml:"closes,omitempty" json:"closes,omitempty"` // it states a Z each day it trades: the day waits for it
+	Gaps   bool   `yaml:"gaps,omitempty" json:"gaps,omitempty"`     // its receipt numbers have gaps by nature: one proves nothing
 }
 
 // Connection is one set of books that the merchant's days are posted to.

@@ -274,8 +274,12 @@ func (p *prover) gap(c counter, row *numbers, first, last int64) {
 	if g.Count == 1 {
 		text = fmt.Sprintf("Terminal %s: %s %s is missing.", c.terminal, strings.TrimSuffix(what, "s"), g.First)
 	}
+	state := Opened
+	if slices.Contains(p.in.Gapped, c.terminal) {
+		state = Explained
+	}
 	p.differ(Difference{
 		Of: "numbers:" + c.terminal + "/" + c.name + "/" + c.scope + "/" + g.First, Cause: cause,
-		Terminal: c.terminal, Text: text, Count: g.Count, State: Opened,
+		Terminal: c.terminal, Text: text, Count: g.Count, State: state,
 	})
 }

@@ -32,6 +32,7 @@ type Input struct {
 	Previous  []*document.Document          // the till counts of the store's previous day
 	Rounding  *books.Rounding               // how the shop rounds; nil: it does not
 	Accepted  []string                      // IDs of differences that a person accepted
+	Gapped    []string                      // terminals whose numbers have gaps by nature, as a web shop's have
 }
 
 // Proof is the result, with everything that was compared.

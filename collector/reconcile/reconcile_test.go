@@ -240,6 +240,16 @@ func TestAReceiptThatIsMissingIsAGapAndExplainsTheZ(t *testing.T) {
 	}
 }
 
+func TestAGapOfATerminalWhoseNumbersHaveThemIsExplained(t *testing.T) {
+	t.Parallel()
+	in := docs(sale("1", "12.00", document.Cash), sale("3", "12.00", document.Cash))
+	if want(t, in, false, "numbers:1/receipt//2 receipt_gap #1 opened"); t.Failed() {
+		return
+	}
+	in.Gapped = []string{"1"}
+	want(t, in, true, "numbers:1/receipt//2 receipt_gap #1 explained")
+}
+
 func TestNumbersOfWhatIsNoSaleAreAccountedFor(t *testing.T) {
 	t.Parallel()
 	want(t, docs(
