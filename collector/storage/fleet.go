@@ -12,8 +12,8 @@ import (
 
 const (
 	insertCode query = `INSERT INTO join_code (hash, merchant, store, expires_at) VALUES ($1, $2, $3, $4)`
-	selectCode query = `SELECT merchant, store FROM join_code WHERE hash = $1 AND used_by = '' AND expires_at > $2`
-	useCode    query = `UPDATE join_code SET used_by = $2 WHERE hash = $1 AND used_by = ''`
+	useCode    query = `UPDATE join_code SET used_by = $2 WHERE hash = $1 AND used_by = '' AND expires_at > $3`
+	selectCode query = `SELECT merchant, store FROM join_code WHERE hash = $1`
 
 	insertAgent query = `INSERT INTO agent (merchant, agent, store, host, version, enrolled_at) VALUES ($1, $2, $3, $4, $5, $6)`
 	revokeAgent query = `UPDATE agent SET revoked_at = $3 WHERE merchant = $1 AND agent = $2 AND revoked_at = 0`
@@ -45,15 +45,15 @@ func (db *DB) AddCode(ctx context.Context, c fleet.Code) error {
 func (db *DB) Redeem(ctx context.Context, hash [32]byte, agent string, host, version string, at time.Time) (fleet.Identity, error) {
 	id := fleet.Identity{Agent: agent}
 	err := db.write(ctx, "redeem join code", func(tx *tx) error {
-		err := tx.row(selectCode, hash[:], micros(at))(&id.Merchant, &id.Store)
-		if errors.Is(err, sql.ErrNoRows) {
-			return fleet.ErrCode
+		n, err := tx.exec(useCode, hash[:], agent, micros(at))
+		if err == nil && n != 1 {
+			err = fleet.ErrCode
 		}
 		if err != nil {
 			return err
 		}
-		if n, err := tx.exec(useCode, hash[:], agent); err != nil || n != 1 {
-			return errors.Join(err, fleet.ErrCode)
+		if err := tx.row(selectCode, hash[:])(&id.Merchant, &id.Store); err != nil {
+			return err
 		}
 		_, err = tx.exec(insertAgent, id.Merchant, agent, id.Store, host, version, micros(at))
 		return err

@@ -49,10 +49,7 @@ func (db *DB) run(ctx context.Context, p *pool, options *sql.TxOptions, f func(*
 	run := &tx{ctx: ctx, pool: p, tx: t, bound: map[query]*sql.Stmt{}, quiet: context.WithoutCancel(ctx)}
 	err = f(run)
 	if err == nil {
-		err = ctx.Err()
-	}
-	if err == nil {
-		if err = t.Commit(); err != nil {
+		if err = t.Commit(); err != nil { // also where ctx has ended
 			return err
 		}
 		// What was done is done, whether or not this succeeds: a transaction prepares

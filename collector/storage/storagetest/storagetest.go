@@ -9,6 +9,7 @@ package storagetest
 
 import (
 	"encoding/json"
+	"errors"
 	"testing"
 	"time"
 
@@ -107,11 +108,14 @@ func (b *bundle) settle(id string) {
 	l := b.lane(id, "agent-1", 1)
 	l.add(sale(id, "1", "10.00"), sale(id, "2", "20.00"))
 	l.unreadable()
-	b.commit(l, 1, 3)
+	l.addOn(yesterday, count(id, "c1", "30.00"))
+	b.commit(l, 1, 4)
+	b.must(b.db.Set(b.Context(), day.Ref{Merchant: id, Store: store, Day: yesterday}, 1, day.External, nil, noon))
 	ref := day.Ref{Merchant: id, Store: store, Day: today}
-	b.must(b.db.Save(b.Context(), entry(ref, 2)))
-	p := intent(ref, 1, 2)
-	b.must(b.db.Intend(b.Context(), p))
+	b.must(b.db.Accept(b.Context(), ref, "z.net", "olga", noon))
+	b.must(b.db.Set(b.Context(), ref, 3, day.Closing, nil, noon))
+	b.must(b.db.Save(b.Context(), entry(ref, 3)))
+	b.must(b.db.Intend(b.Context(), intent(ref, 1, 3)))
 }
 
 // dump is all that is stored of a merchant, as text.
@@ -140,6 +144,26 @@ func (b *bundle) dump(id string) []string {
 	days, err := b.db.Days(ctx, id)
 	b.must(err)
 	add("days", days)
+	unsettled, err := b.db.Unsettled(ctx)
+	b.must(err)
+	for _, ref := range unsettled {
+		if ref.Merchant == id {
+			add("unsettled", ref)
+		}
+	}
+	for _, d := range days {
+		f, err := b.db.Facts(ctx, d.Ref)
+		b.must(err)
+		add("facts", f)
+	}
+	for version := 1; version <= 3; version++ {
+		mapping, err := b.db.Mapping(ctx, id, version)
+		if errors.Is(err, storage.ErrNone) {
+			break
+		}
+		b.must(err)
+		add("mapping", mapping)
+	}
 	b.must(b.db.EachDocument(ctx, id, func(d storage.Document) error { add("document", d); return nil }))
 	b.must(b.db.EachEntry(ctx, id, func(e day.Entry) error { add("entry", e); return nil }))
 	b.must(b.db.EachPosting(ctx, id, func(p posting.Posting) error { add("posting", p); return nil }))
