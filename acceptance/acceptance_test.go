@@ -11,7 +11,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -52,7 +51,7 @@ const limit = 3 * time.Minute
 // shop is one installation under test.
 type shop struct {
 	*installation.Installation
-	t   *testing.T
+	t   testing.TB
 	ctx context.Context
 }
 
@@ -176,8 +175,8 @@ func (s *shop) status(agent string) (status, error) {
 	return st, s.Ask(s.ctx, &st, installation.Agent, agent, "status")
 }
 
-// push posts documents to an agent and returns the HTTP status, 0 if the agent
-// did not answer.
+// push posts documents to an agent that may be down and returns the HTTP status,
+// 0 if it did not answer.
 func (s *shop) push(agent, key, body string) int {
 	address, err := os.ReadFile(s.Path(agent, "listen.addr"))
 	if err != nil {
@@ -187,24 +186,8 @@ func (s *shop) push(agent, key, body string) int {
 	if err != nil {
 		return 0
 	}
-	request, err := http.NewRequestWithContext(s.ctx, http.MethodPost, "http://"+string(address)+"/v1/documents", strings.NewReader(body))
-	if err != nil {
-		return 0
-	}
-	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
-	if key != "" {
-		request.Header.Set("Idempotency-Key", key)
-	}
-	client := http.Client{Timeout: 10 * time.Second}
-	response, err := client.Do(request)
-	if err != nil {
-		return 0
-	}
-	defer response.Body.Close()
-	if _, err := io.Copy(io.Discard, response.Body); err != nil {
-		return 0
-	}
-	return response.StatusCode
+	c := client{ctx: s.ctx, base: "http://" + string(address), token: strings.TrimSpace(string(token)), http: http.Client{Timeout: 10 * time.Second}}
+	return c.push(key, body)
 }
 
 // dayRow is what tests read of `days`.

@@ -35,7 +35,7 @@ type Log struct {
 // Outbox bounds the durable buffer.
 type Outbox struct {
 	MaxMiB      int64 `koanf:"max_mib"`       // the most the folder may take
-	SoftFreeMiB int64 `koanf:"soft_free_mib"` // free space below which everything but sales stops
+	SoftFreeMiB int64 `koanf:"soft_free_mib"` // free space below which status says that disk space is short
 	HardFreeMiB int64 `koanf:"hard_free_mib"` // free space below which sales are refused
 }
 

@@ -79,6 +79,9 @@ func (a *App) Status() Status {
 	} else if stats.Soft {
 		worse(WorkDegraded, "disk space is short")
 	}
+	if stats.Refused > 0 && !stats.Hard {
+		worse(WorkDegraded, "sales were refused for lack of room since start; the till must send them again")
+	}
 	if s.Outbox.Lost > 0 {
 		worse(WorkDegraded, "the outbox was damaged: some numbers are lost and declared as a gap")
 	}

@@ -185,13 +185,12 @@ func (a *App) Close() error {
 }
 
 func (a *App) server() (*grpc.Server, error) {
-	hosts := append([]string{"localhost", "127.0.0.1", "::1"}, a.config.Agents.Hosts...)
-	certificate, err := a.authority.Server(hosts, time.Now())
-	if err != nil {
+	certificates := serverCertificates{authority: a.authority, hosts: append([]string{"localhost", "127.0.0.1", "::1"}, a.config.Agents.Hosts...)}
+	if _, err := certificates.get(nil); err != nil {
 		return nil, err
 	}
 	config := &tls.Config{
-		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate},
+		MinVersion: tls.VersionTLS12, GetCertificate: certificates.get,
 		ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: a.authority.Pool(),
 	}
 	server := grpc.NewServer(carrier.ServerOptions(config)...)

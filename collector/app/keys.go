@@ -1,11 +1,13 @@
 package app
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"tillbook.example/tillbook/shared/pki"
@@ -45,6 +47,32 @@ func OpenAuthority(folder string, now time.Time) (*pki.Authority, error) {
 		return nil, fmt.Errorf("keep authority: %w", err)
 	}
 	return authority, nil
+}
+
+// serverCertificates signs the collector's own certificate, and a new one when a
+// third of its life has passed, so that a collector may run for ever.
+type serverCertificates struct {
+	authority *pki.Authority
+	hosts     []string
+
+	mu      sync.Mutex
+	current *tls.Certificate
+	renew   time.Time
+}
+
+func (s *serverCertificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if s.current != nil && now.Before(s.renew) {
+		return s.current, nil
+	}
+	certificate, err := s.authority.Server(s.hosts, now)
+	if err != nil {
+		return nil, err
+	}
+	s.current, s.renew = &certificate, now.Add(pki.ServerLife/3)
+	return s.current, nil
 }
 
 // write writes a file as a whole: temporary file, sync, rename, sync of the folder.

@@ -328,3 +328,13 @@ func (c *Closer) at(point string) {
 		c.At(point)
 	}
 }
+
+// Look makes a day's proof and entry as it stands, with the mapping that holds
+// for it now, without closing it: what a person looks at before accepting a
+// difference. known is false if no mapping holds on the day; then only the proof
+// is made.
+func Look(f Facts) (proof reconcile.Proof, entry books.Entry, problems []books.Problem, known bool) {
+	m, known := f.Merchant.MappingFor(f.Day)
+	made := makeEntry(f, m)
+	return made.proof, made.entry, made.problems, known
+}

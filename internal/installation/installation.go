@@ -196,6 +196,14 @@ func FreePort() (int, error) {
 	return port, listener.Close()
 }
 
+// Pid returns the process id of the program over a data folder, 0 if none runs.
+func (i *Installation) Pid(data string) int {
+	if p, ok := i.processes[data]; ok {
+		return p.cmd.Process.Pid
+	}
+	return 0
+}
+
 // Stop asks the program over a data folder to stop and waits for it. One that
 // does not stop is killed, and that is an error.
 func (i *Installation) Stop(data string) error {

@@ -1,0 +1,207 @@
+package acceptance
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"tillbook.example/tillbook/internal/installation"
+)
+
+// benchDocument is the document that all benches use: 3 lines, 2 tenders, 2 tax
+// rates, of one of 50 terminals.
+func benchDocument(n int) string {
+	line := func(sku, amount, code, rate, base, tax string) any {
+		return map[string]any{"kind": "ITEM", "sku": sku, "category": "Food", "quantity": "1.00", "unit_price": amount, "extended": amount,
+			"taxes": []any{map[string]string{"code": code, "scheme": "VAT", "rate": rate, "base": base, "amount": tax}}}
+	}
+	text, err := json.Marshal(map[string]any{
+		"key":  map[string]string{"store": "S1", "terminal": fmt.Sprint(1 + n%50), "space": "RECEIPT", "number": fmt.Sprint(1 + n/50)},
+		"kind": "SALE", "state": "COMPLETED", "currency": "GBP", "price_basis": "TAX_INCLUDED",
+		"time": map[string]string{"as_given": day + "T12:00:00"}, "stated_day": map[string]string{"date": day},
+		"numbers": map[string]string{"receipt": fmt.Sprint(1 + n/50)},
+		"lines": []any{
+			line("4006381333931", "12.00", "V20", "20.00", "10.00", "2.00"), line("4006381333932", "6.00", "V20", "20.00", "5.00", "1.00"),
+			line("4006381333933", "2.10", "V5", "5.00", "2.00", "0.10"),
+		},
+		"tenders": []any{
+			map[string]string{"kind": "CASH", "direction": "PAID", "amount": "10.10"}, map[string]string{"kind": "CARD_DEBIT", "direction": "PAID", "amount": "10.00", "brand": "VISA"},
+		},
+		"totals": map[string]any{"stated": map[string]string{"gross": "20.10", "tax": "3.10"}},
+	})
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+// benchShop is an installation whose days are looked at rarely, so that what is
+// measured is not shared with closing.
+func benchShop(b *testing.B) *shop {
+	b.Helper()
+	inst, err := installation.New(binaries, b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(b.Context(), 10*time.Minute)
+	b.Cleanup(cancel)
+	s := &shop{Installation: inst, t: b, ctx: ctx}
+	port, err := installation.FreePort()
+	if err != nil {
+		b.Fatal(err)
+	}
+	s.must(s.Write("collector/collector.yaml", fmt.Sprintf("agents: {listen: \"127.0.0.1:%d\", hosts: [localhost]}\nops: {listen: \"127.0.0.1:0\"}\nwork: {every: 1h, audit: 1h}\n", port)))
+	s.must(s.Write("merchant.yaml", merchantYAML(s.Path("books"), "")))
+	b.Cleanup(func() {
+		if err := s.StopAll(); err != nil {
+			b.Error(err)
+		}
+	})
+	s.collector()
+	s.call(installation.Collector, "collector", "apply", "-f", s.Path("merchant.yaml"))
+	s.join("agent", "")
+	return s
+}
+
+// BenchmarkPush posts one document a request to the real agent, beside a loop
+// that appends and syncs the same bytes, and one that groups them.
+func BenchmarkPush(b *testing.B) {
+	for _, producers := range []int{1, 32} {
+		b.Run(fmt.Sprintf("producers=%d", producers), func(b *testing.B) {
+			s := benchShop(b)
+			s.must(s.Stop("collector"))
+			var next atomic.Int64
+			size := len(benchDocument(0))
+			b.ResetTimer()
+			started := time.Now()
+			var group sync.WaitGroup
+			for range producers {
+				group.Go(func() {
+					client := s.client("agent")
+					for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
+						if code := client.push("", benchDocument(int(n))); code != 201 {
+							b.Errorf("answered %d", code)
+							return
+						}
+					}
+				})
+			}
+			group.Wait()
+			b.StopTimer()
+			rate := float64(b.N) / time.Since(started).Seconds()
+			floor := syncFloor(b, size, producers, b.N)
+			b.ReportMetric(rate, "docs/s")
+			b.ReportMetric(floor, "floor/s")
+			b.ReportMetric(rate/floor, "of-floor")
+		})
+	}
+}
+
+// syncFloor appends records of a size and syncs: each by itself for one
+// producer, all that wait together for more.
+func syncFloor(b *testing.B, size, producers, n int) float64 {
+	b.Helper()
+	file, err := os.Create(filepath.Join(b.TempDir(), "floor"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer file.Close()
+	record := make([]byte, size)
+	started := time.Now()
+	for done := 0; done < n; done += producers {
+		for range producers {
+			if _, err := file.Write(record); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := file.Sync(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return float64(n) / time.Since(started).Seconds()
+}
+
+// BenchmarkDrain measures how fast a backlog of b.N documents (at least 20,000)
+// leaves an agent for a collector on SQLite, both on this machine, and how long
+// the first document takes after each kind of restart.
+func BenchmarkDrain(b *testing.B) {
+	const backlog = 20_000
+	for range b.N {
+		s := benchShop(b)
+		s.must(s.Stop("collector"))
+		client := s.client("agent")
+		for first := 0; first < backlog; first += 500 {
+			batch := make([]string, 500)
+			for i := range batch {
+				batch[i] = benchDocument(first + i)
+			}
+			if code := client.push("", "["+strings.Join(batch, ",")+"]"); code != 201 {
+				b.Fatalf("answered %d", code)
+			}
+		}
+		started := time.Now()
+		s.collector()
+		var firstAt time.Duration
+		var drainStart time.Time
+		s.must(installation.Wait(s.ctx, "the backlog leaves", func() (bool, error) {
+			unsent, err := client.unsent()
+			if firstAt == 0 && err == nil && unsent < backlog {
+				firstAt, drainStart = time.Since(started), time.Now()
+			}
+			return err == nil && unsent == 0, err
+		}))
+		b.ReportMetric(float64(backlog)/time.Since(drainStart).Seconds(), "docs/s")
+		b.ReportMetric(firstAt.Seconds(), "s-to-first-after-collector")
+		b.ReportMetric(s.resident("agent")/(1<<20), "MB-agent-after-drain")
+
+		s.must(s.Kill("agent"))
+		restarted := time.Now()
+		s.agent("agent")
+		s.must(installation.Wait(s.ctx, "a push is taken", func() (bool, error) {
+			return s.push("agent", "", benchDocument(backlog+1)) == 201, nil
+		}))
+		s.sent("agent")
+		b.ReportMetric(time.Since(restarted).Seconds(), "s-to-first-after-agent")
+	}
+}
+
+// BenchmarkIdle reports the memory of an agent that has nothing to do.
+func BenchmarkIdle(b *testing.B) {
+	for range b.N {
+		s := benchShop(b)
+		pause(s.ctx, 10*time.Second)
+		b.ReportMetric(s.resident("agent")/(1<<20), "MB-agent")
+		b.ReportMetric(s.resident("collector")/(1<<20), "MB-collector")
+	}
+	for _, program := range []string{installation.Agent, installation.Collector} {
+		info, err := os.Stat(filepath.Join(binaries, program))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(info.Size())/(1<<20), "MB-binary-"+strings.TrimPrefix(program, "tillbook-"))
+	}
+}
+
+// resident returns the resident bytes of the program over a data folder.
+func (s *shop) resident(data string) float64 {
+	s.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.Pid(data)))
+	s.must(err)
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "VmRSS:" {
+			kib, err := strconv.ParseFloat(fields[1], 64)
+			s.must(err)
+			return kib * 1024
+		}
+	}
+	s.t.Fatal("no VmRSS")
+	return 0
+}

@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os/user"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tillbook.example/tillbook/collector/app"
+	"tillbook.example/tillbook/collector/day"
+	"tillbook.example/tillbook/collector/posting"
+	"tillbook.example/tillbook/collector/storage"
+	"tillbook.example/tillbook/shared/bizday"
+	"tillbook.example/tillbook/shared/exit"
+)
+
+// onDay runs f over the day that the arguments name: MERCHANT STORE DAY.
+func (e env) onDay(cmd *cobra.Command, args []string, f func(db *storage.DB, ref day.Ref) error) (err error) {
+	parsed, err := bizday.Parse(args[2])
+	if err != nil {
+		return err
+	}
+	_, db, err := e.database(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return f(db, day.Ref{Merchant: args[0], Store: args[1], Day: parsed})
+}
+
+func (e env) proof() *cobra.Command {
+	return &cobra.Command{
+		Use: "proof MERCHANT STORE DAY", Short: "Print a day's proof as it stands: what was compared, and each difference with its id", Args: cobra.ExactArgs(3),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.onDay(cmd, args, func(db *storage.DB, ref day.Ref) error {
+				facts, err := db.Facts(cmd.Context(), ref)
+				if err != nil {
+					return err
+				}
+				proof, _, problems, _ := day.Look(facts)
+				if err := e.Print(cmd, map[string]any{"proof": proof, "problems": problems}, func(w io.Writer) error {
+					for _, d := range proof.Differences {
+						if _, err := fmt.Fprintf(w, "%s  %s\n  id: %s\n", d.State, d.Text, d.ID); err != nil {
+							return err
+						}
+					}
+					for _, p := range problems {
+						if _, err := fmt.Fprintf(w, "question  %s\n", p.Text); err != nil {
+							return err
+						}
+					}
+					return nil
+				}); err != nil {
+					return err
+				}
+				if !proof.Proven || len(problems) > 0 {
+					return exit.With(exit.Degraded, nil)
+				}
+				return nil
+			})
+		},
+	}
+}
+
+func (e env) accept() *cobra.Command {
+	var by string
+	cmd := &cobra.Command{
+		Use: "accept MERCHANT STORE DAY DIFFERENCE-ID", Short: "Accept a difference of a day's proof, so that it no longer holds the day", Args: cobra.ExactArgs(4),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if by == "" {
+				who, err := user.Current()
+				if err != nil {
+					return fmt.Errorf("who accepts? name yourself with --by: %w", err)
+				}
+				by = who.Username
+			}
+			return e.onDay(cmd, args, func(db *storage.DB, ref day.Ref) error {
+				facts, err := db.Facts(cmd.Context(), ref)
+				if err != nil {
+					return err
+				}
+				proof, _, _, _ := day.Look(facts)
+				for _, d := range proof.Differences {
+					if d.ID == args[3] {
+						return db.Accept(cmd.Context(), ref, d.ID, by, time.Now())
+					}
+				}
+				return fmt.Errorf("day %s of store %s has no difference %q now; `proof` lists them", ref.Day, ref.Store, args[3])
+			})
+		},
+	}
+	cmd.Flags().StringVar(&by, "by", "", "who accepts it (default: the user of this machine)")
+	return cmd
+}
+
+func (e env) reopen() *cobra.Command {
+	return &cobra.Command{
+		Use: "reopen MERCHANT STORE DAY", Short: "Close a day anew with the mapping that holds now; what differs is posted", Args: cobra.ExactArgs(3),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.onDay(cmd, args, func(db *storage.DB, ref day.Ref) error { return db.Reopen(cmd.Context(), ref, time.Now()) })
+		},
+	}
+}
+
+func (e env) post() *cobra.Command {
+	return &cobra.Command{
+		Use: "post MERCHANT STORE DAY", Short: "Try a day's parked or refused postings once more", Args: cobra.ExactArgs(3),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.onDay(cmd, args, func(db *storage.DB, ref day.Ref) error {
+				due, err := db.Due(cmd.Context())
+				if err != nil {
+					return err
+				}
+				poster := &posting.Poster{Store: db, Directory: db, Target: app.Targets(), Now: time.Now}
+				tried := 0
+				for _, d := range due {
+					if d.Ref != ref {
+						continue
+					}
+					if err := poster.Retry(cmd.Context(), d); err != nil {
+						return err
+					}
+					tried++
+				}
+				return e.Print(cmd, map[string]int{"tried": tried}, func(w io.Writer) error {
+					_, err := fmt.Fprintf(w, "%d posting(s) will be tried again by the running collector\n", tried)
+					return err
+				})
+			})
+		},
+	}
+}
