@@ -340,7 +340,10 @@ func TestAHeartbeatCarriesWhatIsUnsentRefusedAndUnread(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(r.folder, "broken.json"), []byte(`{"kind":"NONSENSE"}`+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r.until("the broken part to be refused", func() bool { return r.Status().Folders[0].Refused == 1 })
+	r.until("the broken part to be refused", func() bool {
+		s := r.Status()
+		return s.Folders[0].Refused == 1 && s.Outbox.Unsent == 2
+	})
 	beat := r.beat()
 	if beat.GetUnsent() != 2 || beat.GetQuarantined() != 1 || beat.GetVersion() == "" {
 		t.Errorf("%v; want 2 unsent, 1 part that could not be read, a version", beat)
