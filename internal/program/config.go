@@ -36,7 +36,7 @@ func (p *Program) Config(load Load) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return p.Print(cmd, values, func(w io.Writer) error { return printOrigins(w, values) })
+				return p.printOrigins(cmd, values)
 			},
 		},
 		&cobra.Command{
@@ -62,19 +62,32 @@ func (p *Program) Config(load Load) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return p.Print(cmd, values, func(w io.Writer) error { return printOrigins(w, values) })
+				return p.printOrigins(cmd, values)
 			},
 		},
 	)
 	return config
 }
 
-func printOrigins(w io.Writer, values []settings.Origin) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+// origin is one value as config prints it.
+type origin struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+	Layer string `json:"layer"`
+}
+
+func (p *Program) printOrigins(cmd *cobra.Command, values []settings.Origin) error {
+	rows := make([]origin, 0, len(values))
 	for _, v := range values {
-		fmt.Fprintf(table, "%s\t%s\t%s\n", v.Key, v.Value, v.Layer)
+		rows = append(rows, origin(v))
 	}
-	return table.Flush()
+	return p.Print(cmd, rows, func(w io.Writer) error {
+		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		for _, r := range rows {
+			fmt.Fprintf(table, "%s\t%s\t%s\n", r.Key, r.Value, r.Layer)
+		}
+		return table.Flush()
+	})
 }
 
 // initialise writes the defaults as comments, so that a later version's defaults
