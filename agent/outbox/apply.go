@@ -285,27 +285,26 @@ var (
 	errReplaced = errors.New("index was replaced")
 )
 
-// seen looks up an idempotency key among all records that are kept.
+// seen looks up an idempotency key among all records that are kept. A key is in
+// recent until the index has it, and the index is not replaced in between.
 func (f *follower) seen(key string) (s seen, ok bool, err error) {
-	for range 2 { // an index that was replaced begins empty, then recent has all
+	for {
+		f.using.RLock()
 		f.mu.RLock()
+		x := f.index
 		s, ok = f.recent[key]
 		f.mu.RUnlock()
-		if ok {
-			return s, true, nil
-		}
-		err = f.call(func(x indexer) (err error) {
+		if !ok && x != nil {
 			s.number, s.hash, ok, err = x.Seen(key)
-			return err
-		})
-		if !errors.Is(err, errReplaced) {
-			break
+		}
+		f.using.RUnlock()
+		if err == nil || file.IsFull(err) {
+			return s, ok, err
+		}
+		if err = f.replace(x, err); err != nil {
+			return seen{}, false, err
 		}
 	}
-	if errors.Is(err, errNone) {
-		return seen{}, false, nil
-	}
-	return s, ok, err
 }
 
 // replace sets a damaged index aside and begins an empty one, unless that was

@@ -205,13 +205,9 @@ func (l *Log) roll(g *Group) (*segment, error) {
 	if whole := dataStart + padded(int64(len(g.buf))); whole > l.o.SegmentBytes {
 		return nil, fmt.Errorf("group with the state takes %d bytes, a segment has %d: %w", whole, l.o.SegmentBytes, ErrTooLarge)
 	}
-	l.making.Lock()
-	f, id := l.ready, l.readID
-	l.ready = nil
-	l.making.Unlock()
-
 	l.mu.Lock()
-	l.readID = 0
+	f, id := l.ready.f, l.ready.id
+	l.ready = prepared{}
 	h := header{id: id, size: l.o.SegmentBytes, salt: l.o.Salt(), first: l.next, digest: l.digest}
 	var empty uint64
 	if n := len(l.segments); n > 0 {

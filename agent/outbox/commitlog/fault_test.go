@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -146,6 +147,41 @@ func TestAPoisonedSegmentIsNeverSyncedAgain(t *testing.T) {
 	if st := r.log.Stats(); st.Poisoned != 1 || st.Segments != 2 {
 		t.Errorf("%+v", st)
 	}
+	r.disk = r.disk.Restart(1)
+	r.mustOpen(t)
+	if err := r.check(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPreparingBesideCommittingLosesNothing(t *testing.T) {
+	t.Parallel()
+	r := newRun(1)
+	r.mustOpen(t)
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if err := r.log.Prepare(); err != nil {
+					t.Errorf("prepare: %v", err)
+					return
+				}
+			}
+		})
+	}
+	for i := range 1500 {
+		if err := r.commit(group{records: []string{strings.Repeat(fmt.Sprint(i, " "), 400)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(done)
+	wg.Wait()
 	r.disk = r.disk.Restart(1)
 	r.mustOpen(t)
 	if err := r.check(); err != nil {

@@ -33,9 +33,7 @@ type Log struct {
 	o    Options
 	lock interface{ Close() error }
 
-	making sync.Mutex // held while a segment file is being made
-	ready  file.File  // the next segment, filled with zeros; under making
-	readID uint64
+	making sync.Mutex // held while a segment file is being made; before mu
 
 	active file.File // of the last segment; nil when it is sealed; committing goroutine only
 	group  Group     // the one group under way
@@ -45,6 +43,7 @@ type Log struct {
 
 	mu       sync.Mutex
 	segments []*segment
+	ready    prepared // the next segment; only the committing goroutine takes it
 	lastID   uint64
 	next     uint64
 	digest   [32]byte
@@ -55,6 +54,13 @@ type Log struct {
 	tail     int64
 	poisoned int
 	grown    int64 // bytes of all segment files, ready one included
+}
+
+// prepared is a segment file of zeros that is not begun; f is nil if there is
+// none.
+type prepared struct {
+	f  file.File
+	id uint64
 }
 
 // Open opens or creates the log in dir, which must be locked by the caller. It
@@ -91,10 +97,13 @@ func Open(sys file.System, dir string, o Options) (*Log, error) {
 func (l *Log) Close() error {
 	l.making.Lock()
 	defer l.making.Unlock()
+	l.mu.Lock()
+	ready := l.ready
+	l.ready = prepared{}
+	l.mu.Unlock()
 	var err error
-	if l.ready != nil {
-		err = l.ready.Close()
-		l.ready = nil
+	if ready.f != nil {
+		err = ready.f.Close()
 	}
 	if l.active != nil {
 		err = errors.Join(err, l.active.Close())
@@ -174,7 +183,7 @@ func (l *Log) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	st := Stats{
-		Segments: len(l.segments), Bytes: l.grown, Ready: l.readID != 0,
+		Segments: len(l.segments), Bytes: l.grown, Ready: l.ready.f != nil,
 		Tail: l.tail, Damage: slices.Clone(l.damage), Poisoned: l.poisoned, State: l.stateLen,
 	}
 	if n := len(l.segments); n > 0 {
@@ -189,7 +198,7 @@ func (l *Log) Stats() Stats {
 func (l *Log) Ready() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.readID != 0
+	return l.ready.f != nil
 }
 
 // Release unlinks every segment whose records all have numbers of at most safe.
@@ -271,7 +280,7 @@ func (l *Log) unlink(id uint64) error {
 func (l *Log) Prepare() error {
 	l.making.Lock()
 	defer l.making.Unlock()
-	if l.ready != nil {
+	if l.Ready() {
 		return nil
 	}
 	if err := l.o.MayGrow(l.o.SegmentBytes); err != nil {
@@ -286,10 +295,9 @@ func (l *Log) Prepare() error {
 		return grow(err)
 	}
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.grown += l.o.SegmentBytes
-	l.readID = id
-	l.mu.Unlock()
-	l.ready = f
+	l.ready = prepared{f, id}
 	return nil
 }
 

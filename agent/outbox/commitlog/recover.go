@@ -354,9 +354,7 @@ func (l *Log) readGaps() {
 // adopt takes over a segment that was prepared by an earlier process, if it is
 // whole and none is ready.
 func (l *Log) adopt(id uint64) bool {
-	l.making.Lock()
-	defer l.making.Unlock()
-	if l.ready != nil {
+	if l.Ready() {
 		return false
 	}
 	f, err := l.sys.Open(filepath.Join(l.dir, segmentName(id)))
@@ -380,7 +378,9 @@ func (l *Log) adopt(id uint64) bool {
 		f.Close()
 		return false
 	}
-	l.ready, l.readID = f, id
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ready = prepared{f, id}
 	l.grown += l.o.SegmentBytes
 	return true
 }
