@@ -161,7 +161,7 @@ func (u *Uplink) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("uplink: %w", err)
 	}
-	wait := u.o.MinWait
+	wait, away := u.o.MinWait, time.Now()
 	for {
 		moved, err := u.session(ctx, m)
 		err = errors.Join(err, m.save(context.WithoutCancel(ctx)))
@@ -169,9 +169,11 @@ func (u *Uplink) Run(ctx context.Context) error {
 			return nil
 		}
 		if moved {
-			wait = u.o.MinWait
+			wait, away = u.o.MinWait, time.Now()
 		}
-		pause := wait/2 + mathrand.N(wait)
+		// A collector that is only restarted is found again within a second or so;
+		// one that stays away is asked less and less often.
+		pause := min(wait/2+mathrand.N(wait), max(time.Second, time.Since(away)/8))
 		wait = min(2*wait, u.o.MaxWait)
 		var refused *RefusedError
 		if errors.As(err, &refused) {
