@@ -28,10 +28,9 @@ type Options struct {
 // Log is an open log. One goroutine commits; all other methods may be called
 // from any.
 type Log struct {
-	sys  file.System
-	dir  string
-	o    Options
-	lock interface{ Close() error }
+	sys file.System
+	dir string
+	o   Options
 
 	making sync.Mutex // held while a segment file is being made; before mu
 

@@ -64,7 +64,7 @@ func (c *Carrier) Dial(ctx context.Context) (uplink.Session, error) {
 		google.WithConnectParams(google.ConnectParams{Backoff: backoff.Config{BaseDelay: time.Second, Multiplier: 1.6, Jitter: 0.3, MaxDelay: connectLimit}, MinConnectTimeout: connectLimit}),
 		google.WithDefaultCallOptions(google.MaxCallRecvMsgSize(maxReceive)),
 		google.WithDisableRetry(), google.WithDisableServiceConfig(),
-		google.WithSharedWriteBuffer(true), google.WithReadBufferSize(8<<10), google.WithWriteBufferSize(8<<10),
+		google.WithReadBufferSize(8<<10), google.WithWriteBufferSize(8<<10),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", c.o.Target, err)

@@ -56,7 +56,6 @@ func ServerOptions(config *tls.Config) []google.ServerOption {
 		google.MaxRecvMsgSize(MaxReceive),
 		google.MaxConcurrentStreams(maxStreams),
 		google.ConnectionTimeout(20 * time.Second),
-		google.SharedWriteBuffer(true),
 		google.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 15 * time.Second, PermitWithoutStream: true}),
 		google.KeepaliveParams(keepalive.ServerParameters{
 			Time: time.Minute, Timeout: 20 * time.Second,
