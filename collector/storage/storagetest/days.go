@@ -170,7 +170,8 @@ func factsTests() []test {
 			key := sale(mine, "8", "8.00").Key
 			key.Merchant, key.Store = "", ""
 			byNumber.Links = []document.Link{{Relation: document.Returns, Number: "7"}}
-			byKey.Links = []document.Link{{Relation: document.Voids, Key: &key}, {Relation: document.Voids, Number: "404"}}
+			other := sale(mine, "55", "5.50").Key // which only the other merchant has
+			byKey.Links = []document.Link{{Relation: document.Voids, Key: &key}, {Relation: document.Voids, Key: &other}, {Relation: document.Voids, Number: "55"}}
 			sameDay.Links = []document.Link{{Relation: document.Returns, Number: "10"}}
 			later.Links = []document.Link{{Relation: document.Returns, Number: "9"}}
 			l.add(byNumber, byKey, sameDay, later)

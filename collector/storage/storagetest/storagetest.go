@@ -109,8 +109,11 @@ func (b *bundle) settle(id string) {
 	l.add(sale(id, "1", "10.00"), sale(id, "2", "20.00"))
 	l.unreadable()
 	l.addOn(yesterday, count(id, "c1", "30.00"))
-	b.commit(l, 1, 4)
-	b.must(b.db.Set(b.Context(), day.Ref{Merchant: id, Store: store, Day: yesterday}, 1, day.External, nil, noon))
+	l.addOn(yesterday, sale(id, "55", "5.50"))
+	l.addOn("2026-02-28", sale(id, "56", "5.60"))
+	b.commit(l, 1, 6)
+	b.must(b.db.Save(b.Context(), entry(day.Ref{Merchant: id, Store: store, Day: "2026-02-28"}, 1))) // due, without a posting
+	b.must(b.db.Set(b.Context(), day.Ref{Merchant: id, Store: store, Day: yesterday}, 2, day.External, nil, noon))
 	ref := day.Ref{Merchant: id, Store: store, Day: today}
 	b.must(b.db.Accept(b.Context(), ref, "z.net", "olga", noon))
 	b.must(b.db.Set(b.Context(), ref, 3, day.Closing, nil, noon))
