@@ -143,3 +143,52 @@ func (r *raw) write() {
 		}
 	}
 }
+
+// BenchmarkRead reads a backlog in batches of 500, as the uplink does, from the
+// index and from the log.
+func BenchmarkRead(b *testing.B) {
+	for _, from := range []string{"index", "log"} {
+		b.Run(from, func(b *testing.B) {
+			o := Options{SoftFree: -1, HardFree: -1, Ballast: -1, IndexReserve: -1}
+			if from == "log" {
+				o.IndexReserve = 1 << 60
+			}
+			box, err := Open(b.TempDir(), o)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer box.Close()
+			const backlog = 20_000
+			for range backlog / 100 {
+				var g Group
+				for range 100 {
+					g.Items = append(g.Items, Item{Key: "S1/T1/RECEIPT/1", Record: benchRecord()})
+				}
+				if _, err := box.Append(context.Background(), g); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if from == "index" {
+				box.copies.mu.RLock()
+				for box.copies.applied < backlog {
+					box.copies.moved.Wait()
+				}
+				box.copies.mu.RUnlock()
+			}
+			b.ResetTimer()
+			records, next := 0, uint64(1)
+			for range b.N {
+				got, err := box.Read(next, 500, 1<<20)
+				if err != nil {
+					b.Fatal(err)
+				}
+				records += len(got)
+				if next = got[len(got)-1].Number + 1; next > backlog {
+					next = 1
+				}
+			}
+			b.ReportMetric(float64(records)/b.Elapsed().Seconds(), "records/s")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
