@@ -90,12 +90,13 @@ func (s *site) listen(address string) {
 		s.t.Fatal(err)
 	}
 	s.service, s.address = service, listener.Addr().String()
-	s.server = google.NewServer(collectorgrpc.ServerOptions(s.config)...)
-	tillbookv1.RegisterCollectorServer(s.server, collectorgrpc.New(service, func(c *x509.Certificate) (fleet.Identity, error) {
+	server := google.NewServer(collectorgrpc.ServerOptions(s.config)...)
+	tillbookv1.RegisterCollectorServer(server, collectorgrpc.New(service, func(c *x509.Certificate) (fleet.Identity, error) {
 		name, err := pki.NameOf(c)
 		return fleet.Identity(name), err
 	}))
-	go func() { _ = s.server.Serve(listener) }() // ends with Stop
+	s.server = server
+	go func() { _ = server.Serve(listener) }() // ends with Stop
 }
 
 // dial returns the carrier of an agent whose certificate is signed by authority;
@@ -141,22 +142,21 @@ func (w watched) Changed() <-chan struct{} {
 type running struct {
 	*uplink.Uplink
 	stop   func()
-	stored chan uint64 // how far the mark is, whenever it moved
+	stored chan struct{} // the mark moved
 }
 
 func run(t testing.TB, o uplink.Options) *running {
 	t.Helper()
-	r := &running{stored: make(chan uint64, 1)}
+	r := &running{stored: make(chan struct{}, 1)}
 	last := uint64(0)
 	o.Logger = slog.New(slog.DiscardHandler)
 	o.Outbox = watched{o.Outbox, func() {
 		if now := r.Status().Stored; now != last {
 			last = now
 			select {
-			case <-r.stored: // the older one
+			case r.stored <- struct{}{}:
 			default:
 			}
-			r.stored <- now
 		}
 	}}
 	u, err := uplink.New(o)
@@ -182,7 +182,8 @@ func run(t testing.TB, o uplink.Options) *running {
 
 // until waits until everything up to a number is stored.
 func (r *running) until(number uint64) {
-	for now := uint64(0); now < number; now = <-r.stored {
+	for r.Status().Stored < number {
+		<-r.stored
 	}
 }
 

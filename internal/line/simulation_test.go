@@ -46,7 +46,6 @@ type world struct {
 	machines []*machine
 	sold     int
 	backup   *intaketest.Store
-	restored bool
 }
 
 // machine is a disk with the agent that runs on it.
@@ -68,10 +67,13 @@ func (p *problems) add(format string, args ...any) {
 	p.text = append(p.text, fmt.Sprintf(format, args...))
 }
 
-func newWorld(t *testing.T, seed uint64) *world {
+func newWorld(t *testing.T, seed uint64, prepare func(*intaketest.Store)) *world {
 	w := &world{
 		t: t, store: intaketest.NewStore(), presence: &intaketest.Presence{}, log: slog.New(slog.DiscardHandler),
 		random: rand.New(rand.NewPCG(seed, 1)),
+	}
+	if prepare != nil {
+		prepare(w.store)
 	}
 	fail := func(method string) error {
 		w.mu.Lock()
@@ -256,7 +258,6 @@ func (w *world) do(s step) {
 		w.store.Verify()
 	case "restore collector":
 		w.store.Restore(w.backup)
-		w.restored = true
 	case "lose records":
 		first := m.disk.First() + uint64(s.n)
 		m.disk.Lose(first, first+uint64(s.n%7))
@@ -278,12 +279,9 @@ func (w *world) do(s step) {
 
 // simulate runs steps, lets everything come to rest without faults, and returns
 // what went wrong.
-func simulate(t *testing.T, seed uint64, steps []step, prepare func(*world)) (found []string) {
+func simulate(t *testing.T, seed uint64, steps []step, prepare func(*intaketest.Store)) (found []string) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, seed)
-		if prepare != nil {
-			prepare(w)
-		}
+		w := newWorld(t, seed, prepare)
 		for _, s := range steps {
 			w.do(s)
 		}
@@ -308,7 +306,7 @@ func steps(what ...string) *rapid.Generator[[]step] {
 	}), 1, 25)
 }
 
-func check(t *testing.T, prepare func(*world), what ...string) {
+func check(t *testing.T, prepare func(*intaketest.Store), what ...string) {
 	t.Helper()
 	rapid.Check(t, func(rt *rapid.T) {
 		seed := rapid.Uint64().Draw(rt, "seed")
@@ -339,7 +337,7 @@ func TestEachSaleArrivesOnceThoughTheAgentsDiskIsNotWhatItWas(t *testing.T) {
 
 func TestEachSaleArrivesOnceWhereOnlyTheNewestEpochIsTakenAndDigestsAreSparse(t *testing.T) {
 	t.Parallel()
-	prepare := func(w *world) { w.store.NewestOnly, w.store.Sparse = true, true }
+	prepare := func(s *intaketest.Store) { s.NewestOnly, s.Sparse = true, true }
 	check(t, prepare, slices.Concat(ordinary, []string{"lose records", "cut the tail", "restore agent", "clone", "restore collector"})...)
 }
 
