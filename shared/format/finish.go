@@ -44,7 +44,7 @@ func Finish(d *document.Document, o Options, start int64) error {
 	if o.FileID != "" && d.Source.Raw == "" {
 		d.Source.Raw = fmt.Sprintf("%s@%d", o.FileID, start)
 	}
-	maskDocument(d)
+	MaskDocument(d)
 	if err := d.Settle(); err != nil {
 		return Refuse(BadField, "%v", err)
 	}
@@ -55,7 +55,8 @@ func Finish(d *document.Document, o Options, start int64) error {
 	return nil
 }
 
-func maskDocument(d *document.Document) {
+// MaskDocument hides the card numbers in a document's texts.
+func MaskDocument(d *document.Document) {
 	maskLines(d.Lines)
 	for i := range d.Tenders {
 		t := &d.Tenders[i]

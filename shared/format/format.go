@@ -87,7 +87,7 @@ func (r *Refusal) Error() string {
 
 // Refuse makes an error that a reader turns into a refusal with this code.
 func Refuse(code, reason string, args ...any) error {
-	return &Refusal{Code: code, Reason: fmt.Sprintf(reason, args...)}
+	return &Refusal{Code: code, Reason: Mask(fmt.Sprintf(reason, args...))}
 }
 
 // AsRefusal returns the refusal inside err, or one with the given code and the
@@ -102,7 +102,7 @@ func AsRefusal(err error, code string) *Refusal {
 		}
 		return &copied
 	}
-	return &Refusal{Code: code, Reason: err.Error()}
+	return &Refusal{Code: code, Reason: Mask(err.Error())}
 }
 
 // Options say what the input itself does not.

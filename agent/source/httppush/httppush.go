@@ -28,6 +28,7 @@ import (
 	"tillbook.example/tillbook/agent/outbox"
 	"tillbook.example/tillbook/agent/source"
 	"tillbook.example/tillbook/shared/document"
+	"tillbook.example/tillbook/shared/format"
 	"tillbook.example/tillbook/shared/problem"
 )
 
@@ -169,6 +170,7 @@ func read(part []byte, key string, index, of int) (source.Capture, error) {
 	if err != nil {
 		return source.Capture{}, err
 	}
+	format.MaskDocument(doc)
 	if key != "" && of > 1 {
 		key = fmt.Sprintf("%s/%d", key, index+1)
 	}

@@ -59,6 +59,6 @@ func Refused(v Value, refusal *format.Refusal) format.Result {
 	if refusal.Line == 0 {
 		refusal.Line, refusal.Byte = v.Line, v.Start
 	}
-	refusal.Raw = format.MaskRaw(v.Raw)
+	refusal.Raw, refusal.Reason = format.MaskRaw(v.Raw), format.Mask(refusal.Reason)
 	return format.Result{Refused: refusal, Start: v.Start, End: v.End}
 }
