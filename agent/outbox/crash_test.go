@@ -162,6 +162,27 @@ func TestAnIndexThatFailsIsReplacedWhileSalesGoOn(t *testing.T) {
 	}
 }
 
+func TestAnIndexThatLacksARecordIsReplaced(t *testing.T) {
+	t.Parallel()
+	for _, missing := range []uint64{1, 5, 10} {
+		disk, index := filetest.New(1), newShelf()
+		b := open(t, "outbox", onDisk(disk, index))
+		for i := range 10 {
+			appendTo(t, b, Group{Items: []Item{doc(fmt.Sprint(i))}})
+		}
+		applied(t, b)
+		index.mu.Lock()
+		delete(index.rows, missing)
+		index.mu.Unlock()
+		if all := readAll(t, b, 1); len(all) != 10 {
+			t.Errorf("without %d in the index: %d records", missing, len(all))
+		}
+		if all := readAll(t, b, missing); len(all) != int(11-missing) {
+			t.Errorf("from %d, which the index lacks: %d records", missing, len(all))
+		}
+	}
+}
+
 func TestAnIndexThatHasOutgrownTheLogIsBuiltAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
