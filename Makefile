@@ -16,6 +16,7 @@ ONCE     ?=
 FUZZTIME ?= 30s
 BENCH    ?= .
 SOAKTIME ?= 30m
+KILLS    ?= 50
 
 TOOLS     := $(CURDIR)/.cache/tools
 TOOLSTAMP := $(TOOLS)/built
@@ -27,7 +28,7 @@ protos = PATH="$(TOOLS):$$PATH" protoc -I proto -out $(1) -opt module=$(MODULE)/
 
 .DEFAULT_GOAL := help
 .PHONY: help build generate check check-format check-vet check-windows check-static check-generated check-tidy check-rules \
-	test race fuzz bench soak demo clean
+	test race fuzz bench kill soak demo clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +85,9 @@ fuzz: ## each fuzz target for FUZZTIME (30s); PKG= narrows
 
 bench: ## benchmarks; BENCH=name and PKG= narrow
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m $(or $(PKG),./...)
+
+kill: ## the long kill loop: each program killed KILLS (50) times while 400 times as many documents flow
+	TILLBOOK_KILLS=$(KILLS) go test -count=1 -v -timeout 2h -run 'WhileBothProgramsAreKilled' ./acceptance
 
 soak: ## the long tests (build tag soak), for SOAKTIME (30m)
 	TILLBOOK_SOAK=$(SOAKTIME) go test -count=1 -tags soak -run '^TestSoak' -timeout 24h $(or $(PKG),./...)

@@ -45,8 +45,13 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// limit bounds one test's waiting.
-const limit = 3 * time.Minute
+// limit bounds one test's waiting; the long kill loop has more.
+func limit() time.Duration {
+	if os.Getenv("TILLBOOK_KILLS") != "" {
+		return time.Hour
+	}
+	return 4 * time.Minute
+}
 
 // shop is one installation under test.
 type shop struct {
@@ -65,7 +70,7 @@ func open(t *testing.T, every string) *shop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := context.WithTimeout(t.Context(), limit())
 	t.Cleanup(cancel)
 	s := &shop{Installation: inst, t: t, ctx: ctx}
 	port, err := installation.FreePort()
