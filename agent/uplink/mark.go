@@ -76,7 +76,7 @@ func (m *mark) base() uint64 { return m.epoch.GetBase() }
 func (m *mark) stored() uint64 { return m.base() + m.ack.Stored }
 
 func (m *mark) tell(s *Status) {
-	s.Stored, s.Epoch = m.stored(), m.base()
+	s.Stored, s.Base = m.stored(), m.base()
 	if m.ack.Safe > 0 {
 		s.Safe = m.base() + m.ack.Safe
 	}

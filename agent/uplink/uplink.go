@@ -98,7 +98,7 @@ type Status struct {
 	Safe      uint64        // everything up to it may be released
 	Unsent    uint64        // records that are not stored yet
 	Rejected  uint64        // records that the collector could not read, since start
-	Epoch     uint64        // base of the epoch: wire number = number - base
+	Base      uint64        // of the epoch: wire number = number - base
 	Skew      time.Duration // the collector's clock minus ours, at the last Welcome
 	Refusal   string        // code of the refusal that ended the last session, if one did
 	LastError string        // why the last session ended; empty once connected

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -80,7 +81,7 @@ func (p *Packer) Pack(b *tillbookv1.Batch, records [][]byte) error {
 		with = &packing{zstd: encoder}
 	}
 	defer p.idle.Put(with)
-	with.raw = with.raw[:0]
+	with.raw = slices.Grow(with.raw[:0], size)
 	for _, r := range records {
 		with.raw = protowire.AppendBytes(with.raw, r)
 	}
