@@ -111,7 +111,12 @@ func (b *bundle) settle(id string) {
 	l.addOn(yesterday, count(id, "c1", "30.00"))
 	l.addOn(yesterday, sale(id, "55", "5.50"))
 	l.addOn("2026-02-28", sale(id, "56", "5.60"))
-	b.commit(l, 1, 6)
+	for n := uint64(1); n <= 6; n++ {
+		batch := l.batch(n, n)
+		batch.At = noon.AddDate(0, 1, 0) // younger than what tests store
+		_, err := b.db.Commit(b.Context(), batch)
+		b.must(err)
+	}
 	b.must(b.db.Save(b.Context(), entry(day.Ref{Merchant: id, Store: store, Day: "2026-02-28"}, 1))) // due, without a posting
 	b.must(b.db.Set(b.Context(), day.Ref{Merchant: id, Store: store, Day: yesterday}, 2, day.External, nil, noon))
 	ref := day.Ref{Merchant: id, Store: store, Day: today}
