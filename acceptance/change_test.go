@@ -138,15 +138,15 @@ fill: {tender: {kind: CARD_UNKNOWN, label: card}}
 		t.Errorf("a version that the recipe does not have was accepted, exit %d", code)
 	}
 	s.call(installation.Agent, "agent", "reread", "--recipe-version", "2")
-	s.must(installation.Wait(s.ctx, "the revision is posted", func() (bool, error) {
-		rows := s.days()
-		return len(rows) == 1 && len(rows[0].to("books")) == 2 && rows[0].to("books")[1].State == "posted", nil
+	s.must(installation.Wait(s.ctx, "the revisions are posted", func() (bool, error) {
+		return s.balances(day)["Assets:CardClearing"] == 1550, nil
 	}))
 	s.settled()
 	if got := s.balances(day)["Assets:CardClearing"]; got != 1550 {
 		t.Errorf("the corrected recipe leaves %s, want 15.50", pounds(got))
 	}
-	if reason := s.days()[0].to("books")[1].Reason; reason != "recipe" {
+	rows := s.days()[0].to("books")
+	if reason := rows[len(rows)-1].Reason; reason != "recipe" {
 		t.Errorf("the difference was posted for %q, want recipe", reason)
 	}
 	s.verify()
