@@ -61,11 +61,27 @@ func TestNothingIsLostOrDoubledWhileBothProgramsAreKilled(t *testing.T) {
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	unacknowledged := 0
+	var acknowledged uint64
 	for round := range 2 * kills {
-		for range sales / (2 * kills) {
+		share := sales / (2 * kills)
+		for range share / 2 {
 			permits <- struct{}{}
 		}
-		pause(s.ctx, time.Duration(20+random.IntN(250))*time.Millisecond)
+		// Each round gets on before it is cut short: acknowledgements arrived since
+		// the last kill, and more sales are under way.
+		s.must(installation.Wait(s.ctx, "an acknowledgement since the last kill", func() (bool, error) {
+			st, err := s.status("agent")
+			now := st.Outbox.Taken - st.Outbox.Unsent
+			if err != nil || now <= acknowledged {
+				return false, err
+			}
+			acknowledged = now
+			return true, nil
+		}))
+		for range share - share/2 {
+			permits <- struct{}{}
+		}
+		pause(s.ctx, time.Duration(random.IntN(60))*time.Millisecond)
 		victim := "agent"
 		if round%2 == 1 {
 			victim = "collector"
