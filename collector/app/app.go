@@ -31,9 +31,7 @@ import (
 	"tillbook.example/tillbook/collector/posting"
 	"tillbook.example/tillbook/collector/storage"
 	tillbookv1 "tillbook.example/tillbook/proto/tillbookv1"
-	"tillbook.example/tillbook/shared/bizday"
 	"tillbook.example/tillbook/shared/buildinfo"
-	"tillbook.example/tillbook/shared/document"
 	"tillbook.example/tillbook/shared/pki"
 )
 
@@ -111,7 +109,7 @@ func New(ctx context.Context, config Config, log *slog.Logger, options ...Option
 		return nil, err
 	}
 	if a.intake, err = intake.NewService(intake.Options{
-		Store: a.db, Presence: a.db, Day: a.deriveDay, Logger: log, Version: buildinfo.Version,
+		Store: a.db, Presence: a.db, Day: (&calendars{directory: a.db}).derive, Logger: log, Version: buildinfo.Version,
 		Allowed: func(ctx context.Context, id fleet.Identity) error { return fleet.Allowed(ctx, a.db, id) },
 	}); err != nil {
 		return nil, err
@@ -223,30 +221,6 @@ func (a *App) WorkOnce(ctx context.Context) error {
 		a.log.Info("worked", "closed", closed.Closed, "held", closed.Held, "due", posted.Due, "posted", posted.Done, "waiting", posted.Waiting, "refused", posted.Refused)
 	}
 	return errors.Join(closing, posting)
-}
-
-// deriveDay finds a document's business day by its store's calendar.
-func (a *App) deriveDay(ctx context.Context, id fleet.Identity, d *document.Document) (bizday.Day, error) {
-	m, err := a.db.Merchant(ctx, id.Merchant)
-	if err != nil {
-		return "", err
-	}
-	store, ok := m.Store(id.Store)
-	if !ok {
-		return "", fmt.Errorf("store %s of %s is not configured any more", id.Store, id.Merchant)
-	}
-	calendar, err := store.Calendar()
-	if err != nil {
-		return "", err
-	}
-	derived, _, err := day.Derive(d, calendar.Rule, nil)
-	if errors.Is(err, day.ErrTime) && derived != "" {
-		return derived, nil // Decide holds the day
-	}
-	if err != nil {
-		return "", fmt.Errorf("%w: %w", intake.ErrNoDay, err)
-	}
-	return derived, nil
 }
 
 // Describe tells an agent its store's currency and zone.
