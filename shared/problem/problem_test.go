@@ -54,7 +54,7 @@ func TestTheErrorsPageIsTheTable(t *testing.T) {
 	b.WriteString("# Errors\n\nEvery code that Tillbook shows, with its cause, who can act on it, and what to do.\n`retry` means that the same request may simply be made again.\n")
 	for _, k := range problem.Table() {
 		fmt.Fprintf(&b, "\n## %s\n\n**%s.** %s\n\n", k.Code, k.Title, k.Cause)
-		fmt.Fprintf(&b, "Do: %s\n\nWho: %s · class: %s · retry: %t · HTTP: %d\n", k.Fix, k.Acts, k.Class, k.Retry, k.Status)
+		fmt.Fprintf(&b, "Do: %s\n\nWho: %s · class: %s · retry: %t %s\n", k.Fix, k.Acts, k.Class, k.Retry, over(k.Status))
 	}
 	if *update {
 		if err := os.WriteFile(page, []byte(b.String()), 0o644); err != nil {
@@ -68,4 +68,12 @@ func TestTheErrorsPageIsTheTable(t *testing.T) {
 	if diff := cmp.Diff(b.String(), string(got)); diff != "" {
 		t.Errorf("docs/errors.md is not the table; run go test ./shared/problem -update\n%s", diff)
 	}
+}
+
+// over says the status of a code that is answered over HTTP.
+func over(status int) string {
+	if status == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" · HTTP: %d", status)
 }
