@@ -292,27 +292,3 @@ func inits(t *tree) []problem {
 	}
 	return problems
 }
-
-// foreignWords name the machines that the project happened to be made on, or
-// hosts that packages are fetched from: both are the business of whoever builds,
-// and set by their own configuration. They are put together here so that this
-// file does not hold them.
-var foreignWords = []string{
-	"proxy." + "golang.org", "sum." + "golang.org", "deb." + "debian.org", "security." + "debian.org",
-	"registry." + "npmjs.org", "pypi" + ".org", "crates" + ".io",
-	"/work/" + "main", "/work/" + "shared", "/work/" + ".library",
-}
-
-// words keeps them out of every text file.
-func words(t *tree) []problem {
-	var problems []problem
-	for _, f := range t.files {
-		for _, word := range foreignWords {
-			if at := bytes.Index(f.text, []byte(word)); at >= 0 {
-				where := f.path + ":" + strconv.Itoa(1+lines(f.text[:at]))
-				problems = append(problems, problem{where, "names " + word + ", which is no business of the project"})
-			}
-		}
-	}
-	return problems
-}

@@ -21,7 +21,6 @@ func rules() []rule {
 		{"nothing sleeps", sleepers{}.check},
 		{"skipped tests give an accepted reason", skips},
 		{"nothing is registered by init", inits},
-		{"no words of others' machines", words},
 		{"each dependency is accounted for", dependencies},
 	}
 }
