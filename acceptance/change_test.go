@@ -71,6 +71,12 @@ func TestWhateverATillDoesWithAFileEachChangeHasOneEffect(t *testing.T) {
 	step := func(what string, change func() error, effect bool) {
 		t.Helper()
 		s.must(change())
+		if effect { // the posting may come some moments after the day is ready
+			s.must(installation.Wait(s.ctx, what+": a new posting", func() (bool, error) {
+				rows := s.days()
+				return len(rows) == 1 && len(rows[0].to("books")) > postings, nil
+			}))
+		}
 		now := s.settled()
 		if got := now - postings; effect && got != 1 || !effect && got != 0 {
 			t.Errorf("%s: %d new postings, want effect %t", what, got, effect)
