@@ -238,7 +238,7 @@ func (s *shop) posted(days int) []dayRow {
 	err := installation.Wait(s.ctx, "all days posted", func() (bool, error) {
 		rows = s.days()
 		for _, r := range rows {
-			if r.State != "ready" || r.Entry != r.Version {
+			if r.State != "ready" || r.Entry != r.Version || len(r.to("books")) == 0 || len(r.to("beans")) == 0 {
 				return false, nil
 			}
 			for _, p := range r.Postings {
