@@ -203,6 +203,7 @@ type dayRow struct {
 	Entry    int64       `json:"entry"`
 	Hold     any         `json:"hold"`
 	Postings []postedRow `json:"postings"`
+	Due      []string    `json:"due"`
 }
 
 type postedRow struct {
@@ -238,7 +239,7 @@ func (s *shop) posted(days int) []dayRow {
 	err := installation.Wait(s.ctx, "all days posted", func() (bool, error) {
 		rows = s.days()
 		for _, r := range rows {
-			if r.State != "ready" || r.Entry != r.Version || len(r.to("books")) == 0 || len(r.to("beans")) == 0 {
+			if r.State != "ready" || r.Entry != r.Version || len(r.Due) > 0 || len(r.to("books")) == 0 || len(r.to("beans")) == 0 {
 				return false, nil
 			}
 			for _, p := range r.Postings {
@@ -295,6 +296,14 @@ func (s *shop) verify() {
 	if err != nil || code != 0 {
 		s.t.Errorf("verify: exit %d, %v\n%s", code, err, out)
 	}
+}
+
+// holds waits until so many documents are stored.
+func (s *shop) holds(documents int) {
+	s.t.Helper()
+	s.must(installation.Wait(s.ctx, fmt.Sprintf("%d documents are stored", documents), func() (bool, error) {
+		return len(s.stored()) == documents, nil
+	}))
 }
 
 // stored returns the current documents by key with their revision, from the

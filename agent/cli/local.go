@@ -25,7 +25,7 @@ const localTimeout = 5 * time.Second
 func ask(folder, method, path string, into any) error {
 	address, err := os.ReadFile(filepath.Join(folder, app.AddressFile))
 	if err != nil {
-		return exit.With(exit.Unreachable, fmt.Errorf("the agent has not run here yet: %w", err))
+		return exit.With(exit.Unreachable, problem.With("not_running", fmt.Errorf("the agent has not run here yet: %w", err)))
 	}
 	request, err := http.NewRequest(method, "http://"+strings.TrimSpace(string(address))+path, nil)
 	if err != nil {
@@ -39,7 +39,7 @@ func ask(folder, method, path string, into any) error {
 	client := http.Client{Timeout: localTimeout}
 	response, err := client.Do(request)
 	if err != nil {
-		return exit.With(exit.Unreachable, fmt.Errorf("the agent does not answer, is the service running? %w", err))
+		return exit.With(exit.Unreachable, problem.With("not_running", fmt.Errorf("the agent does not answer, is the service running? %w", err)))
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<20))

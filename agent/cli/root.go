@@ -10,7 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"tillbook.example/tillbook/agent/app"
+	"tillbook.example/tillbook/agent/enroll"
+	"tillbook.example/tillbook/agent/outbox"
 	"tillbook.example/tillbook/internal/program"
+	"tillbook.example/tillbook/shared/problem"
 	"tillbook.example/tillbook/shared/settings"
 )
 
@@ -19,12 +22,17 @@ type env struct{ *program.Program }
 
 // Main runs the command line and returns the exit code.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	return program.Run(ctx, Root(), args, stdout, stderr)
+	e := command()
+	return e.Run(ctx, e.root(), args, stdout, stderr)
 }
 
-// Root returns the whole command line.
-func Root() *cobra.Command {
-	e := env{&program.Program{Name: "tillbook-agent", EnvPrefix: app.EnvPrefix, DefaultData: app.Defaults().Data, ConfigFile: "agent.yaml"}}
+func command() env {
+	return env{&program.Program{Name: "tillbook-agent", EnvPrefix: app.EnvPrefix, DefaultData: app.Defaults().Data, ConfigFile: "agent.yaml", Codes: []program.Code{
+		{Of: enroll.ErrNone, Code: "not_enrolled"}, {Of: enroll.ErrEnrolled, Code: "enrolled"}, {Of: outbox.ErrLocked, Code: "running"},
+	}}}
+}
+
+func (e env) root() *cobra.Command {
 	root := e.Root("Takes a store's sales from its tills and streams them to the collector")
 	root.AddCommand(e.run(), e.enroll(), e.status(), e.tail(), e.reread(), e.outbox(), e.Config(origins), Read())
 	return root
@@ -37,7 +45,7 @@ func (e env) load() (app.Config, error) {
 		return app.Config{}, err
 	}
 	config, _, err := app.Load(layers...)
-	return config, err
+	return config, problem.With("configuration", err)
 }
 
 func origins(layers ...settings.Layer) ([]settings.Origin, error) {

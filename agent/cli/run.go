@@ -16,6 +16,7 @@ import (
 	"tillbook.example/tillbook/internal/program"
 	"tillbook.example/tillbook/shared/buildinfo"
 	"tillbook.example/tillbook/shared/exit"
+	"tillbook.example/tillbook/shared/problem"
 )
 
 // enrollTimeout bounds a join, so that a wrong address is told at once.
@@ -65,7 +66,7 @@ func (e env) enroll() *cobra.Command {
 				return err
 			}
 			if err != nil {
-				return exit.With(exit.Unreachable, err)
+				return exit.With(exit.Unreachable, problem.With("join", err))
 			}
 			return e.Print(cmd, map[string]any{
 				"agent": identity.Agent, "merchant": identity.Merchant, "store": identity.Store, "collector": identity.Collector, "expires": identity.Expires(),

@@ -15,13 +15,14 @@ import (
 	"tillbook.example/tillbook/collector/storage"
 	"tillbook.example/tillbook/shared/bizday"
 	"tillbook.example/tillbook/shared/exit"
+	"tillbook.example/tillbook/shared/problem"
 )
 
 // onDay runs f over the day that the arguments name: MERCHANT STORE DAY.
 func (e env) onDay(cmd *cobra.Command, args []string, f func(db *storage.DB, ref day.Ref) error) (err error) {
 	parsed, err := bizday.Parse(args[2])
 	if err != nil {
-		return err
+		return problem.With("usage", err)
 	}
 	_, db, err := e.database(cmd.Context())
 	if err != nil {
@@ -88,7 +89,7 @@ func (e env) accept() *cobra.Command {
 						return db.Accept(cmd.Context(), ref, d.ID, by, time.Now())
 					}
 				}
-				return fmt.Errorf("day %s of store %s has no difference %q now; `proof` lists them", ref.Day, ref.Store, args[3])
+				return fmt.Errorf("day %s of store %s has no difference %q now; `proof` lists them: %w", ref.Day, ref.Store, args[3], storage.ErrNone)
 			})
 		},
 	}

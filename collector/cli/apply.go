@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tillbook.example/tillbook/collector/merchant"
+	"tillbook.example/tillbook/shared/problem"
 )
 
 type applied struct {
@@ -24,11 +25,11 @@ func (e env) apply() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			text, err := os.ReadFile(file)
 			if err != nil {
-				return fmt.Errorf("read %s: %w", file, err)
+				return problem.With("file", fmt.Errorf("read %s: %w", file, err))
 			}
 			merchants, err := merchant.Parse(text)
 			if err != nil {
-				return fmt.Errorf("%s: %w", file, err)
+				return problem.With("file", fmt.Errorf("%s: %w", file, err))
 			}
 			_, db, err := e.database(cmd.Context())
 			if err != nil {
@@ -40,7 +41,7 @@ func (e env) apply() *cobra.Command {
 				return err
 			}
 			if err := merchant.CheckFolders(replace(all, merchants)); err != nil {
-				return fmt.Errorf("%s: %w", file, err)
+				return problem.With("file", fmt.Errorf("%s: %w", file, err))
 			}
 			var results []applied
 			for _, m := range merchants {

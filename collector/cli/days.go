@@ -14,6 +14,7 @@ import (
 	"tillbook.example/tillbook/collector/posting"
 	"tillbook.example/tillbook/shared/bizday"
 	"tillbook.example/tillbook/shared/exit"
+	"tillbook.example/tillbook/shared/problem"
 )
 
 type dayRow struct {
@@ -25,6 +26,7 @@ type dayRow struct {
 	Hold     *day.Hold   `json:"hold,omitempty"`
 	Entry    int64       `json:"entry"`
 	Postings []postedRow `json:"postings"`
+	Due      []string    `json:"due"` // targets that do not hold the newest entry yet
 }
 
 type postedRow struct {
@@ -52,10 +54,18 @@ func (e env) days() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			waiting, err := db.Due(cmd.Context())
+			if err != nil {
+				return err
+			}
+			due := map[day.Ref][]string{}
+			for _, d := range waiting {
+				due[d.Ref] = append(due[d.Ref], d.Target)
+			}
 			rows := make([]dayRow, 0, len(days))
 			degraded := false
 			for _, d := range days {
-				row := dayRow{Merchant: d.Merchant, Store: d.Store, Day: d.Day, Version: d.Version, State: d.State, Hold: d.Hold, Entry: d.Entry, Postings: []postedRow{}}
+				row := dayRow{Merchant: d.Merchant, Store: d.Store, Day: d.Day, Version: d.Version, State: d.State, Hold: d.Hold, Entry: d.Entry, Postings: []postedRow{}, Due: append([]string{}, due[d.Ref]...)}
 				postings, err := db.Postings(cmd.Context(), d.Ref)
 				if err != nil {
 					return err
@@ -103,7 +113,7 @@ func (e env) entry() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			parsed, err := bizday.Parse(args[2])
 			if err != nil {
-				return err
+				return problem.With("usage", err)
 			}
 			ref := day.Ref{Merchant: args[0], Store: args[1], Day: parsed}
 			_, db, err := e.database(cmd.Context())

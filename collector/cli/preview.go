@@ -21,6 +21,7 @@ import (
 	"tillbook.example/tillbook/shared/bizday"
 	"tillbook.example/tillbook/shared/document"
 	"tillbook.example/tillbook/shared/exit"
+	"tillbook.example/tillbook/shared/problem"
 )
 
 // previewed is what preview prints.
@@ -56,11 +57,11 @@ problems or open differences, 2 if something could not be read.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text, err := os.ReadFile(mappingFile)
 			if err != nil {
-				return fmt.Errorf("read mapping: %w", err)
+				return problem.With("file", fmt.Errorf("read mapping: %w", err))
 			}
 			mapping, err := books.ParseMapping(text)
 			if err != nil {
-				return fmt.Errorf("%s: %w", mappingFile, err)
+				return problem.With("file", fmt.Errorf("%s: %w", mappingFile, err))
 			}
 			dates, err := dating(zone, cutoff)
 			if err != nil {
@@ -68,11 +69,11 @@ problems or open differences, 2 if something could not be read.`,
 			}
 			documents, err := readDocuments(cmd.InOrStdin(), args[0])
 			if err != nil {
-				return err
+				return problem.With("file", err)
 			}
 			days, err := byDay(documents, dates)
 			if err != nil {
-				return fmt.Errorf("%s: %w", args[0], err)
+				return problem.With("file", fmt.Errorf("%s: %w", args[0], err))
 			}
 			shown := preview(days, mapping, documents)
 			out := json.NewEncoder(cmd.OutOrStdout())

@@ -11,9 +11,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"tillbook.example/tillbook/collector/app"
+	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/storage"
 	"tillbook.example/tillbook/internal/program"
 	"tillbook.example/tillbook/shared/exit"
+	"tillbook.example/tillbook/shared/problem"
 	"tillbook.example/tillbook/shared/settings"
 )
 
@@ -22,12 +24,17 @@ type env struct{ *program.Program }
 
 // Main runs the command line and returns the exit code.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	return program.Run(ctx, Root(), args, stdout, stderr)
+	e := command()
+	return e.Run(ctx, e.root(), args, stdout, stderr)
 }
 
-// Root returns the whole command line.
-func Root() *cobra.Command {
-	e := env{&program.Program{Name: "tillbook-collector", EnvPrefix: app.EnvPrefix, DefaultData: app.Defaults().Data, ConfigFile: "collector.yaml"}}
+func command() env {
+	return env{&program.Program{Name: "tillbook-collector", EnvPrefix: app.EnvPrefix, DefaultData: app.Defaults().Data, ConfigFile: "collector.yaml", Codes: []program.Code{
+		{Of: storage.ErrNone, Code: "not_stored"}, {Of: fleet.ErrUnknown, Code: "not_stored"},
+	}}}
+}
+
+func (e env) root() *cobra.Command {
 	root := e.Root("Takes in sales from stores, closes and proves their days, and posts them to the books")
 	root.AddCommand(
 		e.serve(), e.migrate(), e.apply(), e.export(), e.joinCode(), e.agents(), e.revoke(),
@@ -43,7 +50,7 @@ func (e env) load() (app.Config, error) {
 		return app.Config{}, err
 	}
 	config, _, err := app.Load(layers...)
-	return config, err
+	return config, problem.With("configuration", err)
 }
 
 func origins(layers ...settings.Layer) ([]settings.Origin, error) {

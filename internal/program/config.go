@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tillbook.example/tillbook/shared/problem"
 	"tillbook.example/tillbook/shared/settings"
 )
 
@@ -26,7 +27,8 @@ func (p *Program) Config(load Load) *cobra.Command {
 		if err != nil {
 			return nil, err
 		}
-		return load(layers...)
+		values, err := load(layers...)
+		return values, problem.With("configuration", err)
 	}
 	config.AddCommand(
 		&cobra.Command{
@@ -110,7 +112,7 @@ func (p *Program) initialise(cmd *cobra.Command, load Load) error {
 	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s is there already; it is left as it is", path)
+		return problem.With("file", fmt.Errorf("%s is there already; it is left as it is", path))
 	}
 	if err != nil {
 		return fmt.Errorf("write configuration: %w", err)

@@ -13,12 +13,14 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"tillbook.example/tillbook/shared/buildinfo"
 	"tillbook.example/tillbook/shared/exit"
+	"tillbook.example/tillbook/shared/problem"
 	"tillbook.example/tillbook/shared/settings"
 )
 
@@ -28,11 +30,20 @@ type Program struct {
 	EnvPrefix   string // TILLBOOK_AGENT
 	DefaultData string
 	ConfigFile  string // read from the data folder where --config is not given
+	// Codes are the codes of errors that the rooms declare (errors.Is), for those
+	// that carry none.
+	Codes []Code
 
 	configPath string
 	data       string
 	json       bool
 	set        []string
+}
+
+// Code is the code that people are shown for an error.
+type Code struct {
+	Of   error
+	Code string
 }
 
 // Root returns the root command with the global flags.
@@ -47,16 +58,52 @@ func (p *Program) Root(short string) *cobra.Command {
 }
 
 // Run runs a command line, says on stderr what went wrong, and returns the exit
-// code.
-func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr io.Writer) int {
+// code. With --json what is said is one problem object (shared/problem) a line.
+func (p *Program) Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	began := false
+	mark(root, &began)
 	err := root.ExecuteContext(ctx)
-	if err != nil && err.Error() != "" {
-		fmt.Fprintf(stderr, "%s: %v\n", root.Name(), err)
+	if err == nil || err.Error() == "" {
+		return exit.Code(err)
+	}
+	code := "failed"
+	switch {
+	case !began: // cobra refused the words themselves
+		code = "usage"
+	case exit.Code(err) == exit.Unreachable:
+		code = "unreachable"
+	}
+	if i := slices.IndexFunc(p.Codes, func(c Code) bool { return errors.Is(err, c.Of) }); i >= 0 {
+		code = p.Codes[i].Code
+	}
+	found := problem.Of(err, code)
+	if p.json || slices.Contains(args, "--json") { // the flag may not have been read
+		if encoded := json.NewEncoder(stderr).Encode(found); encoded != nil {
+			return exit.Failed // nobody can be told
+		}
+		return exit.Code(err)
+	}
+	fmt.Fprintf(stderr, "%s: %v\n", root.Name(), err)
+	if found.Code != "failed" {
+		fmt.Fprintf(stderr, "  what to do: %s (%s)\n", found.Action.Label, found.Code)
 	}
 	return exit.Code(err)
+}
+
+// mark has every command say that it began.
+func mark(command *cobra.Command, began *bool) {
+	if run := command.RunE; run != nil {
+		command.RunE = func(cmd *cobra.Command, args []string) error {
+			*began = true
+			return run(cmd, args)
+		}
+	}
+	for _, c := range command.Commands() {
+		mark(c, began)
+	}
 }
 
 // Layers returns what was configured, the strongest last: the file, the
@@ -69,7 +116,7 @@ func (p *Program) Layers() ([]settings.Layer, error) {
 	for _, pair := range p.set {
 		key, value, found := strings.Cut(pair, "=")
 		if !found {
-			return nil, fmt.Errorf("--set %q: write KEY=VALUE", pair)
+			return nil, problem.With("configuration", fmt.Errorf("--set %q: write KEY=VALUE", pair))
 		}
 		flags[key] = value
 	}
@@ -87,11 +134,11 @@ func (p *Program) Layers() ([]settings.Layer, error) {
 	case err == nil:
 		layer, err := settings.YAML(filepath.Base(path), text)
 		if err != nil {
-			return nil, err
+			return nil, problem.With("configuration", err)
 		}
 		layers = append(layers, layer)
 	case required || !errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("read configuration: %w", err)
+		return nil, problem.With("configuration", fmt.Errorf("read configuration: %w", err))
 	}
 	return append(layers, settings.Environment(p.EnvPrefix, os.Environ()), settings.Values("flag", flags)), nil
 }

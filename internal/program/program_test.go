@@ -18,6 +18,7 @@ import (
 
 	"tillbook.example/tillbook/internal/program"
 	"tillbook.example/tillbook/shared/exit"
+	"tillbook.example/tillbook/shared/problem"
 	"tillbook.example/tillbook/shared/settings"
 )
 
@@ -56,9 +57,10 @@ func shop(t *testing.T, into *options, args ...string) (code int, out, problems 
 	p := &program.Program{Name: "shop", EnvPrefix: "TILLBOOK_PROGRAM_TEST", DefaultData: filepath.Join(t.TempDir(), "default"), ConfigFile: "shop.yaml"}
 	root := p.Root("a shop")
 	root.AddCommand(p.Config(into.load), &cobra.Command{Use: "fail", RunE: func(*cobra.Command, []string) error { return exit.With(exit.Unreachable, errors.New("no line")) }},
+		&cobra.Command{Use: "break", RunE: func(*cobra.Command, []string) error { return errors.New("it broke") }},
 		&cobra.Command{Use: "worse", RunE: func(*cobra.Command, []string) error { return exit.With(exit.Degraded, nil) }})
 	var stdout, stderr bytes.Buffer
-	code = program.Run(context.Background(), root, args, &stdout, &stderr)
+	code = p.Run(context.Background(), root, args, &stdout, &stderr)
 	return code, stdout.String(), stderr.String()
 }
 
@@ -214,10 +216,40 @@ func TestACommandsErrorIsToldOnStandardErrorAndGivesTheExitCode(t *testing.T) {
 		code     int
 		problems string
 	}{
-		"fail": {exit.Unreachable, "shop: no line\n"}, "worse": {exit.Degraded, ""}, "nonsense": {exit.Failed, "shop: unknown command \"nonsense\" for \"shop\"\n"},
+		"fail":     {exit.Unreachable, "shop: no line\n  what to do: Check what is named; the data folder is named with --data. (unreachable)\n"},
+		"worse":    {exit.Degraded, ""},
+		"break":    {exit.Failed, "shop: it broke\n"},
+		"nonsense": {exit.Failed, "shop: unknown command \"nonsense\" for \"shop\"\n  what to do: `COMMAND --help` lists what it takes. (usage)\n"},
 	} {
 		if code, out, problems := shop(t, &options{}, command); code != want.code || problems != want.problems || out != "" {
 			t.Errorf("%s: exit %d, %q, %q; want %d, %q", command, code, out, problems, want.code, want.problems)
+		}
+	}
+}
+
+func TestWithJSONAnErrorIsOneProblemObjectWithItsCode(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args []string
+		exit int
+		code string
+		says string
+	}{
+		{[]string{"--json", "fail"}, exit.Unreachable, "unreachable", "no line"},
+		{[]string{"--json", "break"}, exit.Failed, "failed", "it broke"},
+		{[]string{"--json", "nonsense"}, exit.Failed, "usage", "nonsense"},
+		{[]string{"--nonsense", "--json", "break"}, exit.Failed, "usage", "--nonsense"},
+		{[]string{"--json", "--set", "lsten=1", "config", "print"}, exit.Failed, "configuration", "did you mean"},
+		{[]string{"--json", "--set", "listen", "config", "print"}, exit.Failed, "configuration", "KEY=VALUE"},
+	} {
+		code, out, problems := shop(t, &options{}, c.args...)
+		var p problem.Problem
+		if err := json.Unmarshal([]byte(problems), &p); err != nil {
+			t.Errorf("%v: %v in %q", c.args, err, problems)
+			continue
+		}
+		if code != c.exit || out != "" || p.Code != c.code || !strings.Contains(p.Detail, c.says) || p.Action.Label == "" {
+			t.Errorf("%v: exit %d, %q, %+v; want %+v", c.args, code, out, p, c)
 		}
 	}
 }

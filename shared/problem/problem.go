@@ -8,6 +8,7 @@
 package problem
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -85,6 +86,37 @@ func New(code, detail string) Problem {
 		Type: "https://tillbook.example/errors#" + kind.Code, Title: kind.Title, Status: kind.Status, Code: kind.Code,
 		Class: kind.Class, Acts: kind.Acts, Retry: kind.Retry, Detail: detail, Action: &Action{Label: kind.Fix},
 	}
+}
+
+// With returns err with the code that people are to be shown for it.
+func With(code string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &coded{code, err}
+}
+
+type coded struct {
+	code string
+	err  error
+}
+
+func (c *coded) Error() string { return c.err.Error() }
+func (c *coded) Unwrap() error { return c.err }
+
+// Of returns the problem that an error is: the one it carries, or one of the
+// code that With gave it, or of the code otherwise. What was tried is kept in
+// its detail.
+func Of(err error, otherwise string) Problem {
+	var known Problem
+	var with *coded
+	switch {
+	case errors.As(err, &with):
+		return New(with.code, err.Error())
+	case errors.As(err, &known):
+		return known
+	}
+	return New(otherwise, err.Error())
 }
 
 // Find returns the row of a code.
