@@ -20,6 +20,7 @@ KILLS    ?= 50
 
 TOOLS     := $(CURDIR)/.cache/tools
 TOOLSTAMP := $(TOOLS)/built
+PACKERS   := $(TOOLS)/packers
 PROTOS    := document.proto wire.proto
 
 # $(call protos,DIR): write the Go of the .proto files into DIR.
@@ -100,5 +101,12 @@ clean: ## remove all that was built
 
 $(TOOLSTAMP): tools/go.mod tools/go.sum $(wildcard tools/protoc/*.go)
 	@mkdir -p $(TOOLS)
-	GOWORK=off go build -C tools -o $(TOOLS)/ tool ./protoc
+	GOWORK=off go build -C tools -o $(TOOLS)/ ./protoc google.golang.org/grpc/cmd/protoc-gen-go-grpc \
+		google.golang.org/protobuf/cmd/protoc-gen-go honnef.co/go/tools/cmd/staticcheck
+	@touch $@
+
+$(PACKERS): tools/go.mod tools/go.sum
+	@mkdir -p $(TOOLS)
+	GOWORK=off go build -C tools -o $(TOOLS)/ github.com/goreleaser/nfpm/v2/cmd/nfpm \
+		github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 	@touch $@
