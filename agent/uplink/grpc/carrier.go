@@ -12,6 +12,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	google "google.golang.org/grpc"
@@ -21,6 +22,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"tillbook.example/tillbook/agent/uplink"
+	"tillbook.example/tillbook/internal/tunnel"
 	tillbookv1 "tillbook.example/tillbook/proto/tillbookv1"
 )
 
@@ -36,7 +38,8 @@ type Options struct {
 	Target string
 	// TLS returns the configuration of the next connection: the agent's
 	// certificate and the authorities it trusts. At least TLS 1.2 is used.
-	TLS func() (*tls.Config, error)
+	TLS   func() (*tls.Config, error)
+	Proxy tunnel.Proxy // nil: the environment's
 }
 
 // Carrier is an uplink.Carrier.
@@ -58,7 +61,9 @@ func (c *Carrier) Dial(ctx context.Context) (uplink.Session, error) {
 	}
 	config = config.Clone()
 	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
-	conn, err := google.NewClient(c.o.Target,
+	// The name is resolved where the connection begins: here, or by the proxy.
+	conn, err := google.NewClient("passthrough:///"+c.o.Target,
+		google.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) { return tunnel.Dial(ctx, address, c.o.Proxy) }),
 		google.WithTransportCredentials(credentials.NewTLS(config)),
 		google.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second, PermitWithoutStream: true}),
 		google.WithConnectParams(google.ConnectParams{Backoff: backoff.Config{BaseDelay: time.Second, Multiplier: 1.6, Jitter: 0.3, MaxDelay: connectLimit}, MinConnectTimeout: connectLimit}),
