@@ -195,9 +195,11 @@ func kept(t *testing.T, disk *uplinktest.Outbox) (*tillbookv1.Epoch, *tillbookv1
 }
 
 func fill(disk *uplinktest.Outbox, n int) {
-	for range n {
-		disk.Add(&tillbookv1.Record{Raw: true, Document: []byte("a row of a file")})
+	records := make([]*tillbookv1.Record, n)
+	for i := range records {
+		records[i] = &tillbookv1.Record{Raw: true, Document: []byte("a row of a file")}
 	}
+	disk.Add(records...)
 }
 
 func digest(t *testing.T, disk *uplinktest.Outbox, number uint64) []byte {

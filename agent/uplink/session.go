@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"tillbook.example/tillbook/agent/outbox"
 	tillbookv1 "tillbook.example/tillbook/proto/tillbookv1"
 	"tillbook.example/tillbook/shared/wire"
 )
@@ -17,8 +16,7 @@ import (
 const (
 	defaultCredits = 8
 	maxCredits     = 64
-	maxRead        = 1 << 20 // bytes of records that one batch is made of
-	maxHellos      = 8       // in one session
+	maxHellos      = 8 // in one session
 )
 
 // session is one connection with the collector.
@@ -32,10 +30,12 @@ type session struct {
 	hellos      int
 	incarnation []byte // of this session's Welcome
 	credits     int
-	sent        uint64    // log number of the last record sent, or declared lost
-	before      []byte    // digest at sent
+	order       order
+	pace        pace
+	lives       int       // batches from the head since the last one in order
+	beside      int       // since there is a hole
 	released    uint64    // up to here the outbox was told to let go
-	flight      []uint64  // sent when each batch or gap went that has no answer yet
+	flight      []flight  // batches and gaps that have no answer yet
 	since       time.Time // the oldest of them, or its predecessor's answer
 }
 
@@ -53,7 +53,7 @@ func (u *Uplink) session(ctx context.Context, m *mark) (moved bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("connect: %w", err)
 	}
-	s := &session{Uplink: u, carrier: carrier, mark: m}
+	s := &session{Uplink: u, carrier: carrier, mark: m, pace: newPace()}
 	// Whatever this goroutine waits for, silence ends the session.
 	watchdog := time.AfterFunc(u.o.Dead, func() {
 		cancel(fmt.Errorf("nothing heard for %s", u.o.Dead))
@@ -101,12 +101,16 @@ func (s *session) run(ctx context.Context, in <-chan received) error {
 	close(now)
 	for {
 		changed := s.o.Outbox.Changed()
-		progress, err := s.sendNext()
+		progress, wait, err := s.sendNext()
 		if err != nil {
 			return err
 		}
 		if progress { // look for answers, but do not wait for them
 			changed = now
+		}
+		var paced <-chan time.Time
+		if wait > 0 {
+			paced = time.After(wait)
 		}
 		select {
 		case r := <-in:
@@ -118,6 +122,7 @@ func (s *session) run(ctx context.Context, in <-chan received) error {
 				return err
 			}
 		case <-changed:
+		case <-paced:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -128,7 +133,7 @@ func (s *session) hello() error {
 	if s.hellos++; s.hellos > maxHellos {
 		return errors.New("the collector answered Hello again and again without a welcome that holds")
 	}
-	s.welcomed, s.flight = false, nil
+	s.welcomed, s.flight, s.order = false, nil, order{}
 	h, err := s.mark.hello()
 	if err != nil {
 		return err
@@ -165,8 +170,8 @@ func (s *session) handle(ctx context.Context, r received) error {
 // records, is not.
 func (s *session) welcome(ctx context.Context, w *tillbookv1.Welcome) error {
 	m := s.mark
-	if w.Protocol != wire.Protocol {
-		return fmt.Errorf("the collector speaks version %d of the protocol, not %d", w.Protocol, wire.Protocol)
+	if w.Protocol < wire.Oldest || w.Protocol > wire.Protocol {
+		return fmt.Errorf("the collector speaks version %d of the protocol, this agent %d to %d", w.Protocol, wire.Oldest, wire.Protocol)
 	}
 	if s.welcomed || m.epoch == nil || string(w.Epoch) != string(m.epoch.Id) || len(w.Incarnation) != 16 {
 		return errors.New("a welcome that does not answer our hello")
@@ -188,22 +193,57 @@ func (s *session) welcome(ctx context.Context, w *tillbookv1.Welcome) error {
 		m.move(w.Incarnation, m.ack.Stored, m.ack.Digest, min(w.Safe, m.ack.Safe))
 	}
 	m.claim, s.welcomed, s.incarnation = nil, true, w.Incarnation
-	s.credits = defaultCredits
-	if w.Credits > 0 {
-		s.credits = int(min(w.Credits, maxCredits))
-	}
+	s.credit(w.Credits)
 	s.release(ctx)
-	s.sent = m.stored()
-	if s.before, err = m.digest(m.ack.Stored); err != nil {
-		return err
-	}
+	s.order = order{sent: m.stored()}
+	s.order.ahead = s.has(w.Ranges)
 	now := time.Now()
 	s.note(func(st *Status) {
 		st.Connected, st.Since, st.LastError, st.Refusal = true, now, "", ""
 		st.Skew = time.UnixMicro(w.ClockUs).Sub(now)
 		m.tell(st)
+		st.Ahead = s.count(w.Ranges)
 	})
 	return s.tick(ctx)
+}
+
+// credit sets how many batches may be under way; 0: as many as is usual.
+func (s *session) credit(n uint32) {
+	if n == 0 {
+		n = defaultCredits
+	}
+	s.credits = int(min(n, maxCredits))
+	s.pace.credits(s.credits)
+}
+
+// has turns the ranges that the collector stored out of order into spans that
+// need not be sent. What makes no sense counts for nothing: then it is sent
+// again. Nor is more than this believed: a record counts as stored only when the
+// watermark passes it with our digest.
+func (s *session) has(ranges []*tillbookv1.Range) []span {
+	base, last := s.mark.base(), s.mark.ack.Stored
+	var spans []span
+	for _, r := range ranges {
+		if r.Last <= s.mark.ack.Stored {
+			continue
+		}
+		if r.First <= last+1 || r.Last < r.First || s.beyond(r.Last) || len(spans) == maxAhead {
+			return nil
+		}
+		spans = append(spans, span{first: base + r.First, last: base + r.Last})
+		last = r.Last
+	}
+	return spans
+}
+
+// count is how many records lie in ranges above the mark.
+func (s *session) count(ranges []*tillbookv1.Range) (n uint64) {
+	for _, r := range ranges {
+		if r.Last > s.mark.ack.Stored && r.Last >= r.First && !s.beyond(r.Last) {
+			n += r.Last - max(r.First, s.mark.ack.Stored+1) + 1
+		}
+	}
+	return n
 }
 
 // compare looks whether the collector's digest at a wire number is the agent's
@@ -249,19 +289,12 @@ func (s *session) acked(ctx context.Context, a *tillbookv1.Ack) error {
 		m.move(a.Incarnation, a.Stored, a.Digest, max(m.ack.Safe, a.Safe))
 		s.release(ctx)
 	}
-	// Each batch and gap has one answer, in order.
-	if len(s.flight) > 0 {
-		s.flight = s.flight[1:]
-	}
-	for len(s.flight) > 0 && s.flight[0] <= m.stored() {
-		s.flight = s.flight[1:]
-	}
-	s.since = now
-	if s.sent < m.stored() {
-		s.sent, s.before = m.stored(), a.Digest
+	s.answered(now, a)
+	if n := m.stored(); n > s.order.sent {
+		s.order.reached(n, nil)
 	}
 	if a.Credits > 0 {
-		s.credits = int(min(a.Credits, maxCredits))
+		s.credit(a.Credits)
 	}
 	for _, r := range a.Rejected {
 		s.o.Logger.Warn("uplink: the collector could not read a record; it keeps it", "number", m.base()+r.Number, "code", r.Code, "text", r.Text)
@@ -273,6 +306,7 @@ func (s *session) acked(ctx context.Context, a *tillbookv1.Ack) error {
 		st.LastAck = now
 		st.Rejected += uint64(len(a.Rejected))
 		m.tell(st)
+		st.Ahead = s.count(a.Ranges)
 	})
 	return nil
 }
@@ -342,98 +376,4 @@ func (s *session) captured() *tillbookv1.Watermark {
 		return nil
 	}
 	return &tillbookv1.Watermark{TimeUs: at.UnixMicro(), Number: max(number, s.mark.base()) - s.mark.base()}
-}
-
-// sendNext sends the next batch or gap, if there is one and the collector has
-// room for it.
-func (s *session) sendNext() (bool, error) {
-	if !s.welcomed || len(s.flight) >= s.credits {
-		return false, nil
-	}
-	up, last, digest, err := s.next()
-	if err != nil || up == nil {
-		return false, err
-	}
-	if err := s.carrier.Send(up); err != nil {
-		return false, fmt.Errorf("send numbers up to %d: %w", last, err)
-	}
-	if len(s.flight) == 0 {
-		s.since = time.Now()
-	}
-	s.sent, s.before = last, digest
-	s.flight = append(s.flight, last)
-	return true, nil
-}
-
-// next makes the message that follows what was sent; nil if there is none. last
-// and digest are where it ends.
-func (s *session) next() (up *tillbookv1.Up, last uint64, digest []byte, err error) {
-	captured := s.captured() // before reading: a later claim may cover what is not in the batch, never the other way round
-	from := s.sent + 1
-	if first := s.o.Outbox.First(); from < first {
-		return s.gap(from, first-1, "no longer kept by the agent")
-	}
-	records, err := s.o.Outbox.Read(from, wire.MaxRecords, maxRead)
-	if err != nil {
-		return nil, 0, nil, fmt.Errorf("read number %d: %w", from, err)
-	}
-	if len(records) > 0 && records[0].Number == from {
-		return s.batch(records, captured)
-	}
-	for _, g := range s.o.Outbox.Gaps() {
-		if g.First <= from && from <= g.Last {
-			return s.gap(from, g.Last, g.Reason)
-		}
-	}
-	if len(records) > 0 {
-		return nil, 0, nil, fmt.Errorf("the outbox holds number %d, but neither number %d nor a gap there", records[0].Number, from)
-	}
-	return nil, 0, nil, nil
-}
-
-func (s *session) batch(records []outbox.Stored, captured *tillbookv1.Watermark) (*tillbookv1.Up, uint64, []byte, error) {
-	raw := make([][]byte, 0, len(records))
-	first, last, digest := records[0].Number, uint64(0), [32]byte{}
-	for _, r := range records {
-		if r.Number != first+uint64(len(raw)) { // a gap follows
-			break
-		}
-		raw = append(raw, r.Bytes)
-		last, digest = r.Number, r.Digest
-	}
-	b := &tillbookv1.Batch{
-		Agent: s.o.Agent, Epoch: s.mark.epoch.Id, Lane: tillbookv1.Lane_LANE_DOCUMENTS, First: first - s.mark.base(),
-		DigestBefore: s.before, Captured: captured,
-	}
-	err := s.packer.Pack(b, raw)
-	for errors.Is(err, wire.ErrTooLarge) && len(raw) > 1 {
-		raw = raw[:len(raw)/2]
-		last, digest = first+uint64(len(raw))-1, records[len(raw)-1].Digest
-		err = s.packer.Pack(b, raw)
-	}
-	if errors.Is(err, wire.ErrTooLarge) {
-		s.o.Logger.Error("uplink: a record is too large to be sent", "number", first, "bytes", len(raw[0]))
-		return s.lost(first, first, fmt.Sprintf("a record of %d bytes is too large to be sent", len(raw[0])), digest[:])
-	}
-	if err != nil {
-		return nil, 0, nil, err
-	}
-	b.DigestAfter = digest[:]
-	return &tillbookv1.Up{Message: &tillbookv1.Up_Batch{Batch: b}}, last, digest[:], nil
-}
-
-// gap declares numbers that the outbox no longer has.
-func (s *session) gap(first, last uint64, reason string) (*tillbookv1.Up, uint64, []byte, error) {
-	digest, known, err := s.o.Outbox.Digest(last)
-	if err != nil || !known {
-		return nil, 0, nil, errors.Join(fmt.Errorf("no digest is known at number %d, where a gap ends", last), err)
-	}
-	return s.lost(first, last, reason, digest[:])
-}
-
-func (s *session) lost(first, last uint64, reason string, digest []byte) (*tillbookv1.Up, uint64, []byte, error) {
-	g := &tillbookv1.Gap{
-		Epoch: s.mark.epoch.Id, First: first - s.mark.base(), Last: last - s.mark.base(), Reason: reason, DigestAfter: digest,
-	}
-	return &tillbookv1.Up{Message: &tillbookv1.Up_Gap{Gap: g}}, last, digest, nil
 }

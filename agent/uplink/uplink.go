@@ -1,5 +1,10 @@
-// Package uplink sends what the outbox holds to the collector, in order, and
-// lets the outbox release what the collector has safe.
+// Package uplink sends what the outbox holds to the collector, and lets the
+// outbox release what the collector has safe.
+//
+// It sends in order. Where more waits than can go at once, sales that are rung up
+// now go out beside it, four batches to one, and the collector closes the hole
+// between them (order.go). How much is under way follows how long
+// acknowledgements take (pace.go).
 //
 // A record counts as stored only when the collector said so with the digest
 // that the agent itself has at that number, in the epoch and of the database
@@ -80,6 +85,9 @@ type Options struct {
 	Captured func() (time.Time, uint64)
 	// Rejected is told of records that the collector could not read. Optional.
 	Rejected func(number uint64, code, text string)
+	// Limit returns how many bytes a second the line may be used for now; 0: as
+	// many as go. What is rung up now is not held back, but counts. Optional.
+	Limit func(now time.Time) int
 
 	Every    time.Duration // between heartbeats; default 20 s
 	Dead     time.Duration // silence after which a session ends; default 60 s
@@ -96,6 +104,7 @@ type Status struct {
 	LastAck   time.Time
 	Stored    uint64        // everything up to it is stored by the collector
 	Safe      uint64        // everything up to it may be released
+	Ahead     uint64        // records above it that are stored too: they overtook a backlog
 	Unsent    uint64        // records that are not stored yet
 	Rejected  uint64        // records that the collector could not read, since start
 	Base      uint64        // of the epoch: wire number = number - base
@@ -109,6 +118,8 @@ type Uplink struct {
 	o      Options
 	boot   [16]byte
 	packer wire.Packer
+	// inOrder is set where the collector had no room for what overtakes.
+	inOrder bool
 
 	mu     sync.Mutex
 	status Status
@@ -143,7 +154,7 @@ func (u *Uplink) Status() Status {
 	s := u.status
 	u.mu.Unlock()
 	last := u.o.Outbox.Next() - 1
-	s.Unsent = last - min(s.Stored, last)
+	s.Unsent = last - min(s.Stored+s.Ahead, last)
 	return s
 }
 
@@ -176,7 +187,8 @@ func (u *Uplink) Run(ctx context.Context) error {
 		pause := min(wait/2+mathrand.N(wait), max(time.Second, time.Since(away)/8))
 		wait = min(2*wait, u.o.MaxWait)
 		var refused *RefusedError
-		if errors.As(err, &refused) {
+		u.inOrder = errors.As(err, &refused) && refused.Code == refusedBusy
+		if refused != nil {
 			pause = max(pause, refused.After+mathrand.N(refused.After/4+1))
 			if !refused.Retry {
 				pause = max(pause, u.o.Refused)
@@ -199,6 +211,10 @@ func (u *Uplink) Run(ctx context.Context) error {
 		}
 	}
 }
+
+// refusedBusy is the code with which a collector refuses what it cannot store
+// now, runs of numbers beyond those it keeps apart among it.
+const refusedBusy = "busy"
 
 // RefusedError is a refusal by the collector.
 type RefusedError struct {

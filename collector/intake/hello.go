@@ -29,9 +29,10 @@ type offer struct {
 // epoch offered.
 func (s *session) hello(ctx context.Context, h *tillbookv1.Hello) error {
 	s.live = false
-	if !compatible(h.Protocol) {
-		return &refusal{code: RefusedProtocol, text: fmt.Sprintf("the agent speaks version %d of the protocol, this collector version %d", h.Protocol, wire.Protocol)}
+	if h.Protocol < wire.Oldest {
+		return &refusal{code: RefusedProtocol, text: fmt.Sprintf("the agent speaks version %d of the protocol, this collector %d to %d", h.Protocol, wire.Oldest, wire.Protocol)}
 	}
+	s.protocol = min(h.Protocol, wire.Protocol) // a newer agent says whether it can
 	if h.Agent != "" && h.Agent != s.id.Agent {
 		return &refusal{code: RefusedMessage, text: fmt.Sprintf("agent %q speaks over the connection of agent %q", h.Agent, s.id.Agent)}
 	}
@@ -166,8 +167,8 @@ func (s *session) offer(ctx context.Context, reason string) error {
 func (s *session) welcome() error {
 	p := s.position
 	err := s.stream.Send(&tillbookv1.Down{Message: &tillbookv1.Down_Welcome{Welcome: &tillbookv1.Welcome{
-		Protocol: wire.Protocol, Version: s.o.Version, Incarnation: s.incarnation[:], Epoch: p.Epoch.ID[:],
-		Stored: p.Stored, Digest: p.Digest[:], Ranges: ranges(p.Ranges), Safe: p.Safe, Credits: s.o.Credits,
+		Protocol: s.protocol, Version: s.o.Version, Incarnation: s.incarnation[:], Epoch: p.Epoch.ID[:],
+		Stored: p.Stored, Digest: p.Digest[:], Ranges: ranges(p.Ranges), Safe: p.Safe, Credits: s.credits(),
 		ClockUs: time.Now().UnixMicro(), MaxBatchBytes: wire.MaxBatchBytes,
 	}}})
 	if err != nil {

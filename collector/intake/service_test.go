@@ -254,9 +254,9 @@ func TestWhatNoAgentSaysEndsTheSession(t *testing.T) {
 		joined  bool
 		code    string
 	}{
-		"nothing":          {func(*agent) *tillbookv1.Up { return up(nil) }, false, intake.RefusedMessage},
-		"another protocol": {func(*agent) *tillbookv1.Up { return up(&tillbookv1.Hello{Protocol: 99, Next: 1}) }, false, intake.RefusedProtocol},
-		"another agent":    {func(*agent) *tillbookv1.Up { return up(&tillbookv1.Hello{Protocol: 1, Agent: "a2", Next: 1}) }, false, intake.RefusedMessage},
+		"nothing":            {func(*agent) *tillbookv1.Up { return up(nil) }, false, intake.RefusedMessage},
+		"a protocol too old": {func(*agent) *tillbookv1.Up { return up(&tillbookv1.Hello{Next: 1}) }, false, intake.RefusedProtocol},
+		"another agent":      {func(*agent) *tillbookv1.Up { return up(&tillbookv1.Hello{Protocol: 1, Agent: "a2", Next: 1}) }, false, intake.RefusedMessage},
 		"a short epoch": {func(*agent) *tillbookv1.Up {
 			return up(&tillbookv1.Hello{Protocol: 1, Next: 1, Epoch: &tillbookv1.Epoch{Id: id[:3]}})
 		}, false, intake.RefusedMessage},

@@ -10,7 +10,6 @@ import (
 
 	"tillbook.example/tillbook/collector/fleet"
 	tillbookv1 "tillbook.example/tillbook/proto/tillbookv1"
-	"tillbook.example/tillbook/shared/wire"
 )
 
 // seenEvery is how often an agent that speaks is noted as seen.
@@ -26,6 +25,7 @@ type session struct {
 	log    *slog.Logger
 
 	version     string
+	protocol    uint32 // of the session
 	incarnation [16]byte
 	live        bool // welcomed: batches are taken
 	forked      bool // a new epoch was offered: what is still on its way belongs to the old one
@@ -257,8 +257,15 @@ func (s *session) ack() *tillbookv1.Ack {
 	p := s.position
 	return &tillbookv1.Ack{
 		Incarnation: s.incarnation[:], Epoch: p.Epoch.ID[:], Stored: p.Stored, Digest: p.Digest[:],
-		Ranges: ranges(p.Ranges), Safe: p.Safe, Credits: s.o.Credits,
+		Ranges: ranges(p.Ranges), Safe: p.Safe, Credits: s.credits(),
 	}
+}
+
+// credits is how many batches the agent may have unacknowledged: fewer where
+// many agents send at once, and the slots for batches run out.
+func (s *session) credits() uint32 {
+	free := cap(s.slots) - len(s.slots)
+	return max(1, min(s.o.Credits, uint32(2*free*int(s.o.Credits)/cap(s.slots))))
 }
 
 // maxRanges bounds what is told of ranges; the agent sends again what it is not
@@ -351,6 +358,3 @@ func id32(b []byte) (digest [32]byte, ok bool) {
 	copy(digest[:], b)
 	return digest, len(b) == len(digest)
 }
-
-// compatible says whether a version of the envelope is spoken here.
-func compatible(protocol uint32) bool { return protocol == wire.Protocol }

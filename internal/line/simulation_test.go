@@ -40,8 +40,9 @@ type world struct {
 
 	mu       sync.Mutex // of all below
 	service  *intake.Service
-	faults   int // of 1000 messages
-	storing  int // of 1000 transactions that fail
+	faults   int           // of 1000 messages
+	storing  int           // of 1000 transactions that fail
+	slow     time.Duration // of each transaction
 	random   *rand.Rand
 	machines []*machine
 	sold     int
@@ -76,6 +77,12 @@ func newWorld(t *testing.T, seed uint64, prepare func(*intaketest.Store)) *world
 		prepare(w.store)
 	}
 	fail := func(method string) error {
+		w.mu.Lock()
+		slow := w.slow
+		w.mu.Unlock()
+		if slow > 0 {
+			pass(slow)
+		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if w.random.IntN(1000) < w.storing {
@@ -235,6 +242,8 @@ func (w *world) do(s step) {
 		w.sell(m, 1500+s.n)
 	case "wait":
 		pass(time.Duration(s.n) * time.Second)
+	case "wait a moment":
+		pass(time.Duration(s.n) * time.Millisecond)
 	case "settle":
 		synctest.Wait()
 	case "bad line":
@@ -245,9 +254,13 @@ func (w *world) do(s step) {
 		w.mu.Lock()
 		w.storing = s.n % 200
 		w.mu.Unlock()
+	case "slow database":
+		w.mu.Lock()
+		w.slow = time.Duration(s.n) * time.Millisecond
+		w.mu.Unlock()
 	case "good again":
 		w.mu.Lock()
-		w.faults, w.storing = 0, 0
+		w.faults, w.storing, w.slow = 0, 0, 0
 		w.mu.Unlock()
 	case "restart agent":
 		w.restart(i, m.disk)

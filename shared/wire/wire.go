@@ -21,8 +21,14 @@ import (
 	tillbookv1 "tillbook.example/tillbook/proto/tillbookv1"
 )
 
-// Protocol is the version of the envelope that Hello and Welcome state.
-const Protocol = 1
+// Versions of the envelope. Hello states the newest that the agent speaks,
+// Welcome the one that the session has: the newest that both speak. Fields and
+// messages that one side does not know do not make a version; what the other
+// side has to understand does.
+const (
+	Protocol = 1 // the newest spoken here
+	Oldest   = 1 // the oldest: that of the agents of three releases ago
+)
 
 // Limits of one batch.
 const (
