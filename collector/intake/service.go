@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -69,6 +70,9 @@ type Service struct {
 	unpacker *wire.Unpacker
 	slots    chan struct{} // one for each batch in memory
 
+	mu   sync.Mutex
+	live map[fleet.Identity]map[*session]bool
+
 	sessions                                         atomic.Int64
 	batches, records, rejected, forks, refusals, bad atomic.Uint64
 }
@@ -89,7 +93,7 @@ func NewService(o Options) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start intake: %w", err)
 	}
-	return &Service{o: o, unpacker: unpacker, slots: make(chan struct{}, o.MaxBatches)}, nil
+	return &Service{o: o, unpacker: unpacker, slots: make(chan struct{}, o.MaxBatches), live: map[fleet.Identity]map[*session]bool{}}, nil
 }
 
 func fill[T int | uint32 | time.Duration](value *T, standard T) {
@@ -158,7 +162,8 @@ func (s *Service) Serve(ctx context.Context, id fleet.Identity, stream Stream) e
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	session := &session{Service: s, id: id, stream: stream, log: log}
+	session := &session{Service: s, id: id, stream: stream, log: log, recheck: make(chan struct{}, 1)}
+	defer s.enter(session)() // before the first look, so that no revocation falls between
 	if err := session.allowed(ctx); err != nil {
 		return s.end(log, stream, err)
 	}
@@ -167,6 +172,36 @@ func (s *Service) Serve(ctx context.Context, id fleet.Identity, stream Stream) e
 		return nil
 	}
 	return s.end(log, stream, err)
+}
+
+// enter lists a session and returns what takes it off the list.
+func (s *Service) enter(entered *session) (leave func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.live[entered.id] == nil {
+		s.live[entered.id] = map[*session]bool{}
+	}
+	s.live[entered.id][entered] = true
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if delete(s.live[entered.id], entered); len(s.live[entered.id]) == 0 {
+			delete(s.live, entered.id)
+		}
+	}
+}
+
+// Recheck has the sessions of an agent ask Allowed at once instead of at their
+// next check. It does not wait for them.
+func (s *Service) Recheck(id fleet.Identity) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for session := range s.live[id] {
+		select {
+		case session.recheck <- struct{}{}:
+		default: // it is told already
+		}
+	}
 }
 
 // end tells the agent why its session ends, if the stream still lets it.

@@ -333,6 +333,48 @@ func TestARevokedAgentIsRefusedAtOnceAndWithinAMinute(t *testing.T) {
 	})
 }
 
+func TestASessionIsLookedAtAgainAtOnceWhenToldAndOnlyTheAgents(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		revoked := map[fleet.Identity]bool{}
+		p := collector(t, func(o *intake.Options) {
+			o.Allowed = func(_ context.Context, id fleet.Identity) error {
+				if revoked[id] {
+					return fleet.ErrRevoked
+				}
+				return nil
+			}
+		})
+		other := leeds
+		other.Agent = "another"
+		a, twin, b := p.connect(leeds), p.connect(leeds), p.connect(other)
+		for _, each := range []*agent{a, twin, b} {
+			each.join()
+		}
+		p.service.Recheck(leeds) // may speak: nothing happens
+		synctest.Wait()
+		start := time.Now()
+		revoked[leeds], revoked[other] = true, true
+		p.service.Recheck(leeds)
+		p.service.Recheck(leeds)
+		for _, each := range []*agent{a, twin} {
+			if r := each.hear().GetRefusal(); r.GetCode() != intake.RefusedRevoked {
+				t.Errorf("heard %v, want revoked", r)
+			}
+			<-each.ended
+		}
+		if took := time.Since(start); took > 0 {
+			t.Errorf("it took %s", took)
+		}
+		synctest.Wait()
+		select {
+		case err := <-b.ended:
+			t.Errorf("the session of an agent that nobody named ended: %v", err)
+		default:
+		}
+	})
+}
+
 func TestHeartbeatsGoBothWaysAndSilenceEndsTheSession(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -36,6 +36,7 @@ type session struct {
 	coveredTo   time.Time
 	claim       Watermark // the newest that was made
 
+	recheck                 chan struct{} // holds a token when the agent is to be looked up again
 	checked, seenAt, beaten time.Time
 }
 
@@ -73,6 +74,10 @@ func (s *session) run(ctx context.Context) error {
 				return err
 			}
 			heard = time.Now()
+		case <-s.recheck:
+			if err := s.check(ctx); err != nil {
+				return err
+			}
 		case now := <-tick.C:
 			if now.Sub(heard) > s.o.Dead {
 				return fmt.Errorf("nothing heard for %s", now.Sub(heard).Round(time.Second))
