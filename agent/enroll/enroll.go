@@ -86,7 +86,7 @@ func Join(ctx context.Context, folder, text, host, version string, replace bool)
 	if err != nil {
 		return nil, fmt.Errorf("join string: %w", err)
 	}
-	connection, err := grpc.NewClient("dns:///"+join.Host, grpc.WithTransportCredentials(credentials.NewTLS(pki.PinnedTLS(name, join.Pin))))
+	connection, err := grpc.NewClient("dns:///"+join.Host, grpc.WithTransportCredentials(credentials.NewTLS(pki.PinnedTLS(name, join.Pin, time.Now))))
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", join.Host, err)
 	}

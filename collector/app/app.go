@@ -32,7 +32,6 @@ import (
 	"tillbook.example/tillbook/collector/storage"
 	tillbookv1 "tillbook.example/tillbook/proto/tillbookv1"
 	"tillbook.example/tillbook/shared/buildinfo"
-	"tillbook.example/tillbook/shared/pki"
 )
 
 // longestRest is how long a day that still waits is left alone if no document
@@ -54,7 +53,7 @@ type App struct {
 	log       *slog.Logger
 	now       func() time.Time
 	db        *storage.DB
-	authority *pki.Authority
+	keys      *Keys
 	enrolment *fleet.Enrolment
 	intake    *intake.Service
 	closer    *day.Closer
@@ -98,16 +97,14 @@ func New(ctx context.Context, config Config, log *slog.Logger, options ...Option
 			err = errors.Join(err, a.Close())
 		}
 	}()
-	if a.authority, err = OpenAuthority(config.Data, time.Now()); err != nil {
+	if a.keys, err = OpenKeys(config.Data, time.Now()); err != nil {
 		return nil, err
 	}
 	if a.db, err = OpenDatabase(ctx, config.Data); err != nil {
 		return nil, err
 	}
 	clock := func() time.Time { return a.now() }
-	if a.enrolment, err = fleet.NewEnrolment(a.db, a.authority, Describe(a.db), log, clock); err != nil {
-		return nil, err
-	}
+	a.enrolment = NewEnrolment(a.config, a.db, a.keys, log, clock)
 	if a.intake, err = intake.NewService(intake.Options{
 		Store: a.db, Presence: a.db, Day: (&calendars{directory: a.db}).derive, Logger: log, Version: buildinfo.Version,
 		Allowed: func(ctx context.Context, id fleet.Identity) error { return fleet.Allowed(ctx, a.db, id) },
@@ -139,7 +136,7 @@ func (a *App) DB() *storage.DB { return a.db }
 
 // Run works until ctx ends.
 func (a *App) Run(ctx context.Context) error {
-	server, err := a.server()
+	server, pin, err := a.server()
 	if err != nil {
 		return err
 	}
@@ -154,11 +151,15 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.work(ctx) })
 	group.Go(func() error { return a.auditRegularly(ctx) })
 	group.Go(func() error {
+		fleet.Watch(ctx, a.db, a.now, a.intake.Recheck, func(err error) { a.log.Warn("revoked agents may speak until their next check", "error", err) })
+		return nil
+	})
+	group.Go(func() error {
 		<-ctx.Done()
 		server.Stop()
 		return nil
 	})
-	a.log.Info("collector runs", "agents", a.Addr(), "ops", a.OpsAddr(), "pin", a.authority.Pin(), "version", buildinfo.Version)
+	a.log.Info("collector runs", "agents", a.Addr(), "ops", a.OpsAddr(), "pin", pin, "version", buildinfo.Version)
 	err = group.Wait()
 	if errors.Is(err, context.Canceled) {
 		return nil
@@ -182,19 +183,20 @@ func (a *App) Close() error {
 	return errors.Join(problems...)
 }
 
-func (a *App) server() (*grpc.Server, error) {
-	certificates := serverCertificates{authority: a.authority, hosts: append([]string{"localhost", "127.0.0.1", "::1"}, a.config.Agents.Hosts...)}
-	if _, err := certificates.get(nil); err != nil {
-		return nil, err
+// server returns the service for agents and the pin of the active authority.
+func (a *App) server() (*grpc.Server, string, error) {
+	ring, err := a.keys.Ring()
+	if err != nil {
+		return nil, "", err
 	}
-	config := &tls.Config{
-		MinVersion: tls.VersionTLS12, GetCertificate: certificates.get,
-		ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: a.authority.Pool(),
+	certificates := &servers{keys: a.keys, hosts: append([]string{"localhost", "127.0.0.1", "::1"}, a.config.Agents.Hosts...), now: a.now}
+	if _, err := certificates.config(nil); err != nil {
+		return nil, "", err
 	}
-	server := grpc.NewServer(carrier.ServerOptions(config)...)
+	server := grpc.NewServer(carrier.ServerOptions(&tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: certificates.config})...)
 	tillbookv1.RegisterEnrolmentServer(server, a.enrolment)
 	tillbookv1.RegisterCollectorServer(server, carrier.New(a.intake, fleet.Identify))
-	return server, nil
+	return server, ring.Active().Pin(), nil
 }
 
 // work closes and posts days until ctx ends.
@@ -221,6 +223,11 @@ func (a *App) WorkOnce(ctx context.Context) error {
 		a.log.Info("worked", "closed", closed.Closed, "held", closed.Held, "due", posted.Due, "posted", posted.Done, "waiting", posted.Waiting, "refused", posted.Refused)
 	}
 	return errors.Join(closing, posting)
+}
+
+// NewEnrolment returns the service that gives agents their certificates.
+func NewEnrolment(config Config, db *storage.DB, keys *Keys, log *slog.Logger, now func() time.Time) *fleet.Enrolment {
+	return fleet.NewEnrolment(fleet.Options{Store: db, Ring: keys.Ring, Describe: Describe(db), Logger: log, Now: now, Recovery: config.Agents.Recovery})
 }
 
 // Describe tells an agent its store's currency and zone.

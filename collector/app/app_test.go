@@ -186,16 +186,26 @@ func TestMetricsAreWellNamedAndTheirLabelsBounded(t *testing.T) {
 	}
 }
 
-func TestTheAuthorityStaysTheSameAndOnlyTheOwnerMayReadItsKey(t *testing.T) {
-	t.Parallel()
-	data := filepath.Join(t.TempDir(), "new")
-	first, err := app.OpenAuthority(data, time.Now())
+// pin opens the authorities of a data folder and returns the active one's pin.
+func pin(t *testing.T, data string) string {
+	t.Helper()
+	keys, err := app.OpenKeys(data, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := app.OpenAuthority(data, time.Now())
-	if err != nil || again.Pin() != first.Pin() {
-		t.Fatalf("after a restart the pin is %v, %v; want %s", again, err, first.Pin())
+	ring, err := keys.Ring()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ring.Active().Pin()
+}
+
+func TestTheAuthorityStaysTheSameAndOnlyTheOwnerMayReadItsKey(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "new")
+	first := pin(t, data)
+	if again := pin(t, data); again != first {
+		t.Fatalf("after a restart the pin is %s; want %s", again, first)
 	}
 	for _, name := range []string{"authority.key", "authority.pem"} {
 		info, err := os.Stat(filepath.Join(data, name))
@@ -212,7 +222,7 @@ func TestTheAuthorityStaysTheSameAndOnlyTheOwnerMayReadItsKey(t *testing.T) {
 func TestACertificateWithoutItsKeyIsNotReplaced(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
-	if _, err := app.OpenAuthority(data, time.Now()); err != nil {
+	if _, err := app.OpenKeys(data, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	key, certificate := filepath.Join(data, "authority.key"), filepath.Join(data, "authority.pem")
@@ -223,7 +233,7 @@ func TestACertificateWithoutItsKeyIsNotReplaced(t *testing.T) {
 	if err := os.Remove(key); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := app.OpenAuthority(data, time.Now()); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "authority.key") {
+	if _, err := app.OpenKeys(data, time.Now()); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "authority.key") {
 		t.Errorf("%v; want an error that names the missing key", err)
 	}
 	if _, err := os.Stat(key); !errors.Is(err, os.ErrNotExist) {
@@ -243,7 +253,7 @@ func TestACertificateWithoutItsKeyIsNotReplaced(t *testing.T) {
 	if err := os.WriteFile(key, foreign, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := app.OpenAuthority(data, time.Now()); err == nil {
+	if _, err := app.OpenKeys(data, time.Now()); err == nil {
 		t.Error("the key of another authority was taken")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/shared/settings"
 	"tillbook.example/tillbook/shared/suggest"
 )
@@ -30,6 +31,8 @@ type Agents struct {
 	Listen string   `koanf:"listen"` // host:port for gRPC
 	Hosts  []string `koanf:"hosts"`  // names and addresses in the server certificate; the first is used in join strings
 	Port   string   `koanf:"port"`   // in join strings, where it is not the port of listen
+	// Recovery is how long after its certificate's end an agent may come back by itself.
+	Recovery time.Duration `koanf:"recovery"`
 }
 
 // Ops is where metrics and health are.
@@ -53,7 +56,7 @@ type Log struct {
 func Defaults() Config {
 	return Config{
 		Data:   "/var/lib/tillbook-collector",
-		Agents: Agents{Listen: "0.0.0.0:7443", Hosts: []string{"localhost"}},
+		Agents: Agents{Listen: "0.0.0.0:7443", Hosts: []string{"localhost"}, Recovery: fleet.DefaultRecovery},
 		Ops:    Ops{Listen: "127.0.0.1:7420"},
 		Work:   Work{Every: 5 * time.Second, Audit: 15 * time.Minute},
 		Log:    Log{Level: "info", Format: "text"},
@@ -91,6 +94,9 @@ func (c Config) Check() error {
 	}
 	if len(c.Agents.Hosts) == 0 {
 		bad("agents.hosts", "name at least one host that agents reach this collector by")
+	}
+	if c.Agents.Recovery < time.Hour || c.Agents.Recovery > 2*365*24*time.Hour {
+		bad("agents.recovery", "%s: from one hour to two years", c.Agents.Recovery)
 	}
 	if c.Work.Every < 10*time.Millisecond {
 		bad("work.every", "%s is too often", c.Work.Every)

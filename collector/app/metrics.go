@@ -30,7 +30,7 @@ type figures struct {
 
 	agents, days, postings, unsent, oldest, broken, audited *prometheus.Desc
 	sessions, batches, records, rejected, forks, refusals   *prometheus.Desc
-	up                                                      *prometheus.Desc
+	recovered, unrecovered, copies, up                      *prometheus.Desc
 }
 
 func (a *App) registry() (*prometheus.Registry, error) {
@@ -38,21 +38,24 @@ func (a *App) registry() (*prometheus.Registry, error) {
 		return prometheus.NewDesc("tillbook_collector_"+name, help, labels, nil)
 	}
 	f := &figures{
-		app:      a,
-		agents:   desc("agents", "Agents by contact.", "contact"),
-		days:     desc("store_days", "Store-days by state.", "state"),
-		postings: desc("postings", "Postings by state.", "state"),
-		unsent:   desc("agents_unsent_records", "Records that agents say they have not sent, all together."),
-		oldest:   desc("agents_oldest_unsent_seconds", "Age of the oldest record an agent has not sent; 0 if there is none."),
-		broken:   desc("promise_violations", "Broken promises that the last audit found; must stay 0.", "promise"),
-		audited:  desc("audit_timestamp_seconds", "When the last audit ended; 0 before the first."),
-		sessions: desc("intake_sessions", "Agents connected to this process."),
-		batches:  desc("intake_batches_total", "Batches committed since start."),
-		records:  desc("intake_records_total", "Records committed since start."),
-		rejected: desc("intake_rejected_total", "Records kept raw because they could not be read, since start."),
-		forks:    desc("intake_epochs_total", "Epochs offered since start: first ones and forks."),
-		refusals: desc("intake_refusals_total", "Sessions refused since start."),
-		up:       desc("database_up", "1 if the database answered this scrape."),
+		app:         a,
+		agents:      desc("agents", "Agents by contact.", "contact"),
+		days:        desc("store_days", "Store-days by state.", "state"),
+		postings:    desc("postings", "Postings by state.", "state"),
+		unsent:      desc("agents_unsent_records", "Records that agents say they have not sent, all together."),
+		oldest:      desc("agents_oldest_unsent_seconds", "Age of the oldest record an agent has not sent; 0 if there is none."),
+		broken:      desc("promise_violations", "Broken promises that the last audit found; must stay 0.", "promise"),
+		audited:     desc("audit_timestamp_seconds", "When the last audit ended; 0 before the first."),
+		sessions:    desc("intake_sessions", "Agents connected to this process."),
+		batches:     desc("intake_batches_total", "Batches committed since start."),
+		records:     desc("intake_records_total", "Records committed since start."),
+		rejected:    desc("intake_rejected_total", "Records kept raw because they could not be read, since start."),
+		forks:       desc("intake_epochs_total", "Epochs offered since start: first ones and forks."),
+		refusals:    desc("intake_refusals_total", "Sessions refused since start."),
+		recovered:   desc("certificates_recovered_total", "Agents that came back with an expired certificate, since start."),
+		unrecovered: desc("certificates_recovery_refused_total", "Recoveries refused since start."),
+		copies:      desc("certificates_copied_total", "Uses of an agent's certificate that another had taken the place of, since start."),
+		up:          desc("database_up", "1 if the database answered this scrape."),
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "tillbook_collector_build_info", Help: "1, with the version as label.", ConstLabels: prometheus.Labels{"version": buildinfo.Version}})
 	info.Set(1)
@@ -69,7 +72,7 @@ func (a *App) registry() (*prometheus.Registry, error) {
 func (f *figures) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		f.agents, f.days, f.postings, f.unsent, f.oldest, f.broken, f.audited,
-		f.sessions, f.batches, f.records, f.rejected, f.forks, f.refusals, f.up,
+		f.sessions, f.batches, f.records, f.rejected, f.forks, f.refusals, f.recovered, f.unrecovered, f.copies, f.up,
 	} {
 		out <- d
 	}
@@ -86,6 +89,10 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 	}
 	stats := f.app.intake.Stats()
 	gauge(f.sessions, float64(stats.Sessions))
+	given := f.app.enrolment.Stats()
+	counter(f.recovered, given.Recovered)
+	counter(f.unrecovered, given.Refused)
+	counter(f.copies, given.Copies)
 	counter(f.batches, stats.Batches)
 	counter(f.records, stats.Records)
 	counter(f.rejected, stats.Rejected)

@@ -24,14 +24,11 @@ func (e env) joinCode() *cobra.Command {
 				return err
 			}
 			defer func() { err = errors.Join(err, db.Close()) }()
-			authority, err := app.OpenAuthority(config.Data, time.Now())
+			keys, err := app.OpenKeys(config.Data, time.Now())
 			if err != nil {
 				return err
 			}
-			enrolment, err := fleet.NewEnrolment(db, authority, app.Describe(db), program.Logger(cmd.ErrOrStderr(), config.Log.Level, config.Log.Format), time.Now)
-			if err != nil {
-				return err
-			}
+			enrolment := app.NewEnrolment(config, db, keys, program.Logger(cmd.ErrOrStderr(), config.Log.Level, config.Log.Format), time.Now)
 			host, err := config.JoinHost()
 			if err != nil {
 				return err
@@ -67,6 +64,25 @@ type agentRow struct {
 	OldestUnsent time.Time `json:"oldest_unsent,omitzero"`
 	Refused      uint64    `json:"refused"`
 	Quarantined  uint64    `json:"quarantined"`
+	ExpiresAt    time.Time `json:"certificate_expires,omitzero"`
+	Recoveries   uint64    `json:"recoveries"` // certificates given after the one before had expired
+	RecoveredAt  time.Time `json:"recovered_at,omitzero"`
+	CopiedAt     time.Time `json:"copied_at,omitzero"` // another copy of the identity was seen
+}
+
+// identity says in some words what support should know of an agent's certificate.
+func (r agentRow) identity() string {
+	switch {
+	case r.Contact == fleet.Retired:
+		return "revoked"
+	case !r.CopiedAt.IsZero():
+		return "COPIED " + r.CopiedAt.UTC().Format(time.DateOnly)
+	case !r.RecoveredAt.IsZero():
+		return "recovered " + r.RecoveredAt.UTC().Format(time.DateOnly)
+	case !r.ExpiresAt.IsZero():
+		return "until " + r.ExpiresAt.UTC().Format(time.DateOnly)
+	}
+	return ""
 }
 
 func (e env) agents() *cobra.Command {
@@ -87,14 +103,15 @@ func (e env) agents() *cobra.Command {
 				rows = append(rows, agentRow{
 					Merchant: a.Merchant, Store: a.Store, Agent: a.Agent, Contact: a.Contact(time.Now()), Work: a.Beat.Work, Host: a.Host,
 					Version: a.Version, SeenAt: a.SeenAt, CoveredTo: a.Beat.CoveredTo, Unsent: a.Beat.Unsent, OldestUnsent: a.Beat.OldestUnsent,
-					Refused: a.Beat.Refused, Quarantined: a.Beat.Quarantined,
+					Refused: a.Beat.Refused, Quarantined: a.Beat.Quarantined, ExpiresAt: a.Newest.ExpiresAt,
+					Recoveries: a.Recoveries, RecoveredAt: a.RecoveredAt, CopiedAt: a.CopiedAt,
 				})
 			}
 			return e.Print(cmd, rows, func(w io.Writer) error {
 				table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-				fmt.Fprintln(table, "MERCHANT\tSTORE\tAGENT\tCONTACT\tWORK\tUNSENT\tHOST\tVERSION")
+				fmt.Fprintln(table, "MERCHANT\tSTORE\tAGENT\tCONTACT\tWORK\tUNSENT\tHOST\tVERSION\tIDENTITY")
 				for _, r := range rows {
-					fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", r.Merchant, r.Store, r.Agent, r.Contact, r.Work, r.Unsent, r.Host, r.Version)
+					fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", r.Merchant, r.Store, r.Agent, r.Contact, r.Work, r.Unsent, r.Host, r.Version, r.identity())
 				}
 				return table.Flush()
 			})

@@ -37,7 +37,7 @@ func command() env {
 func (e env) root() *cobra.Command {
 	root := e.Root("Takes in sales from stores, closes and proves their days, and posts them to the books")
 	root.AddCommand(
-		e.serve(), e.migrate(), e.apply(), e.export(), e.joinCode(), e.agents(), e.revoke(),
+		e.serve(), e.migrate(), e.apply(), e.export(), e.joinCode(), e.agents(), e.revoke(), e.authority(),
 		e.days(), e.entry(), e.proof(), e.accept(), e.reopen(), e.post(), e.verify(), e.status(), e.Config(origins), Preview(),
 	)
 	return root

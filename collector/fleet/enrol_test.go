@@ -2,6 +2,7 @@ package fleet_test
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -62,35 +63,48 @@ func (m *memory) Agent(_ context.Context, merchant, agent string) (fleet.Agent, 
 	return a, nil
 }
 
+func (m *memory) Certify(_ context.Context, id fleet.Identity, ask fleet.Ask) (fleet.Verdict, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	agent, ok := m.agents[id.Agent]
+	if !ok || agent.Identity != id {
+		return "", fleet.ErrUnknown
+	}
+	agent, verdict := fleet.Judge(agent, ask)
+	m.agents[id.Agent] = agent
+	return verdict, nil
+}
+
 type bundle struct {
 	*memory
-	authority *pki.Authority
+	ring      *pki.Ring
 	enrolment *fleet.Enrolment
 	now       time.Time
+	key       *ecdsa.PrivateKey
 	csr       []byte
 }
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	authority, err := pki.NewAuthority(start)
+	ring, err := pki.NewRing(start)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bundle{memory: &memory{codes: map[[32]byte]fleet.Code{}, agents: map[string]fleet.Agent{}}, authority: authority, now: start}
+	b := &bundle{memory: &memory{codes: map[[32]byte]fleet.Code{}, agents: map[string]fleet.Agent{}}, ring: ring, now: start}
 	describe := func(_ context.Context, merchant, store string) (string, string, error) {
 		if merchant != "m1" || store != "S1" {
 			return "", "", fmt.Errorf("no store %s/%s", merchant, store)
 		}
 		return "GBP", "Europe/London", nil
 	}
-	if b.enrolment, err = fleet.NewEnrolment(b.memory, authority, describe, slog.New(slog.DiscardHandler), func() time.Time { return b.now }); err != nil {
+	b.enrolment = fleet.NewEnrolment(fleet.Options{
+		Store: b.memory, Ring: func() (*pki.Ring, error) { return b.ring, nil }, Describe: describe,
+		Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return b.now },
+	})
+	if b.key, err = pki.NewKey(); err != nil {
 		t.Fatal(err)
 	}
-	key, err := pki.NewKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if b.csr, err = pki.Request(key); err != nil {
+	if b.csr, err = pki.Request(b.key); err != nil {
 		t.Fatal(err)
 	}
 	return b
@@ -118,7 +132,7 @@ func TestAJoinCodeEnrolsOneAgentOfItsStoreOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	join := b.join(t)
-	if join.Pin != b.authority.Pin() {
+	if join.Pin != b.ring.Active().Pin() {
 		t.Errorf("pin %q is not the authority's", join.Pin)
 	}
 	request := &tillbookv1.EnrolRequest{Code: strings.ToLower(join.Code), Csr: b.csr, Host: "till-pc"}

@@ -4,8 +4,10 @@
 //
 // An agent belongs to one store of one merchant, written into its certificate
 // (spiffe://MERCHANT/STORE/agent/ID); nothing an agent sends can change for
-// whom it speaks. Revocation takes effect at the next connection and, on live
-// streams, within a minute.
+// whom it speaks. Its certificate is renewed against itself, and for a limited
+// time after its end against proof of its key; what is kept of the newest one
+// tells a copy of the identity from the agent. Revocation takes effect at the
+// next connection and, on live streams, within five seconds.
 package fleet
 
 import (
@@ -28,6 +30,19 @@ type Agent struct {
 	RevokedAt  time.Time // zero: may speak
 	SeenAt     time.Time // last Hello, batch or heartbeat
 	Beat       Beat
+
+	Newest, Before Certificate // the newest certificate, and the one that it was given for
+	Recoveries     uint64      // certificates given after the one before had expired
+	RecoveredAt    time.Time   // the last of them
+	CopiedAt       time.Time   // last time that a certificate was used that another had taken the place of
+}
+
+// Certificate is what is kept of an agent's certificate.
+type Certificate struct {
+	Key       [32]byte // SHA-256 of its public key; zero: none is known
+	Issuer    string   // pin of the authority
+	IssuedAt  time.Time
+	ExpiresAt time.Time
 }
 
 // Beat is the last heartbeat.
@@ -69,12 +84,14 @@ var (
 	ErrCode    = errors.New("join code unknown, used or expired")
 	ErrRevoked = errors.New("agent is revoked")
 	ErrUnknown = errors.New("agent unknown")
+	ErrCopied  = errors.New("the identity was used by another copy of the agent")
 )
 
 // Code is one join code; only a hash of it is stored.
 type Code struct {
 	Hash            [32]byte
 	Merchant, Store string
+	Authority       string // pin in the join string
 	ExpiresAt       time.Time
 }
 
@@ -85,7 +102,14 @@ type Store interface {
 	Redeem(ctx context.Context, hash [32]byte, agent string, host, version string, at time.Time) (Identity, error)
 	Agent(ctx context.Context, merchant, agent string) (Agent, error)
 	Agents(ctx context.Context) ([]Agent, error) // of all merchants
+	// OpenCodes counts the codes that can still be redeemed and pin an authority.
+	OpenCodes(ctx context.Context, authority string, at time.Time) (int, error)
+	// Certify notes that an agent asks for a certificate, as Judge says, and
+	// returns the verdict; ErrUnknown where there is no such agent.
+	Certify(ctx context.Context, id Identity, ask Ask) (Verdict, error)
 	Revoke(ctx context.Context, merchant, agent string, at time.Time) error
+	// Revoked returns the agents that were revoked at or after a moment.
+	Revoked(ctx context.Context, since time.Time) ([]Identity, error)
 	Seen(ctx context.Context, id Identity, version string, at time.Time) error
 	Beat(ctx context.Context, id Identity, b Beat, at time.Time) error
 }

@@ -11,9 +11,10 @@ import (
 )
 
 const (
-	insertCode query = `INSERT INTO join_code (hash, merchant, store, expires_at) VALUES ($1, $2, $3, $4)`
+	insertCode query = `INSERT INTO join_code (hash, merchant, store, authority, expires_at) VALUES ($1, $2, $3, $4, $5)`
 	useCode    query = `UPDATE join_code SET used_by = $2 WHERE hash = $1 AND used_by = '' AND expires_at > $3`
 	selectCode query = `SELECT merchant, store FROM join_code WHERE hash = $1`
+	openCodes  query = `SELECT count(*) FROM join_code WHERE authority IN ($1, '') AND used_by = '' AND expires_at > $2`
 
 	insertAgent query = `INSERT INTO agent (merchant, agent, store, host, version, enrolled_at) VALUES ($1, $2, $3, $4, $5, $6)`
 	revokeAgent query = `UPDATE agent SET revoked_at = $3 WHERE merchant = $1 AND agent = $2 AND revoked_at = 0`
@@ -21,11 +22,17 @@ const (
 		seen_at = CASE WHEN seen_at > $4 THEN seen_at ELSE $4 END WHERE merchant = $1 AND agent = $2`
 	beatAgent query = `UPDATE agent SET seen_at = $3, unsent = $4, oldest_unsent = $5, refused = $6, quarantined = $7, work = $8
 		WHERE merchant = $1 AND agent = $2 AND seen_at <= $3`
-	existsAgent query = `SELECT 1 FROM agent WHERE merchant = $1 AND agent = $2`
+	certifyAgent query = `UPDATE agent SET key = $3, issuer = $4, issued_at = $5, expires_at = $6,
+		before_key = $7, before_issuer = $8, before_issued_at = $9, before_expires_at = $10,
+		recoveries = $11, recovered_at = $12, copied_at = $13 WHERE merchant = $1 AND agent = $2`
+	revokedAgents query = `SELECT merchant, store, agent FROM agent WHERE revoked_at > 0 AND revoked_at >= $1`
+	existsAgent   query = `SELECT 1 FROM agent WHERE merchant = $1 AND agent = $2`
 
 	// The newest epoch says up to when an agent is covered.
 	agentColumns = `SELECT a.merchant, a.agent, a.store, a.host, a.version, a.enrolled_at, a.revoked_at, a.seen_at,
-		a.unsent, a.oldest_unsent, a.refused, a.quarantined, a.work, coalesce((SELECT e.covered_to FROM epoch e
+		a.unsent, a.oldest_unsent, a.refused, a.quarantined, a.work,
+		a.key, a.issuer, a.issued_at, a.expires_at, a.before_key, a.before_issuer, a.before_issued_at, a.before_expires_at,
+		a.recoveries, a.recovered_at, a.copied_at, coalesce((SELECT e.covered_to FROM epoch e
 		WHERE e.merchant = a.merchant AND e.agent = a.agent ORDER BY e.epoch DESC LIMIT 1), 0) FROM agent a`
 	selectAgent  query = agentColumns + ` WHERE a.merchant = $1 AND a.agent = $2`
 	selectAgents query = agentColumns + ` ORDER BY a.merchant, a.store, a.agent`
@@ -35,9 +42,18 @@ const (
 // AddCode stores a join code.
 func (db *DB) AddCode(ctx context.Context, c fleet.Code) error {
 	return db.write(ctx, "add join code", func(tx *tx) error {
-		_, err := tx.exec(insertCode, c.Hash[:], c.Merchant, c.Store, micros(c.ExpiresAt))
+		_, err := tx.exec(insertCode, c.Hash[:], c.Merchant, c.Store, c.Authority, micros(c.ExpiresAt))
 		return err
 	})
+}
+
+// OpenCodes counts the codes that can still be redeemed and pin an authority;
+// one of which that is not known pins any.
+func (db *DB) OpenCodes(ctx context.Context, authority string, at time.Time) (n int, err error) {
+	err = db.read(ctx, "count join codes", func(tx *tx) error {
+		return tx.row(openCodes, authority, micros(at))(&n)
+	})
+	return n, err
 }
 
 // Redeem uses a join code up and adds the agent it is redeemed for. A code that
@@ -99,13 +115,66 @@ func (t *tx) agents(q query, args ...any) ([]fleet.Agent, error) {
 }
 
 func scanAgent(scan func(...any) error) (a fleet.Agent, err error) {
-	var enrolled, revoked, seen, oldest, covered, unsent, refused, quarantined int64
+	var enrolled, revoked, seen, oldest, covered, unsent, refused, quarantined, recoveries, recovered, copied int64
+	var newest, before certificateRow
 	err = scan(&a.Merchant, &a.Identity.Agent, &a.Store, &a.Host, &a.Version, &enrolled, &revoked, &seen,
-		&unsent, &oldest, &refused, &quarantined, &a.Beat.Work, &covered)
+		&unsent, &oldest, &refused, &quarantined, &a.Beat.Work,
+		&newest.key, &newest.issuer, &newest.issued, &newest.expires, &before.key, &before.issuer, &before.issued, &before.expires,
+		&recoveries, &recovered, &copied, &covered)
 	a.EnrolledAt, a.RevokedAt, a.SeenAt = moment(enrolled), moment(revoked), moment(seen)
 	a.Beat.Unsent, a.Beat.Refused, a.Beat.Quarantined = uint64(unsent), uint64(refused), uint64(quarantined)
 	a.Beat.OldestUnsent, a.Beat.CoveredTo = moment(oldest), moment(covered)
+	a.Newest, a.Before = newest.certificate(), before.certificate()
+	a.Recoveries, a.RecoveredAt, a.CopiedAt = uint64(recoveries), moment(recovered), moment(copied)
 	return a, err
+}
+
+// certificateRow is a fleet.Certificate as it stands in a row of agent.
+type certificateRow struct {
+	key             []byte // empty: none is known
+	issuer          string
+	issued, expires int64
+}
+
+func (r certificateRow) certificate() fleet.Certificate {
+	c := fleet.Certificate{Issuer: r.issuer, IssuedAt: moment(r.issued), ExpiresAt: moment(r.expires)}
+	copy(c.Key[:], r.key)
+	return c
+}
+
+// Certify has fleet.Judge decide on a request for a certificate and keeps what
+// it makes of the agent; an unknown agent is fleet.ErrUnknown.
+func (db *DB) Certify(ctx context.Context, id fleet.Identity, ask fleet.Ask) (verdict fleet.Verdict, err error) {
+	err = db.write(ctx, "certify agent "+id.Agent, func(tx *tx) error {
+		a, err := scanAgent(tx.row(selectAgent, id.Merchant, id.Agent))
+		if errors.Is(err, sql.ErrNoRows) || err == nil && a.Identity != id {
+			return fleet.ErrUnknown
+		}
+		if err != nil {
+			return err
+		}
+		a, verdict = fleet.Judge(a, ask)
+		_, err = tx.exec(certifyAgent, id.Merchant, id.Agent,
+			a.Newest.Key[:], a.Newest.Issuer, micros(a.Newest.IssuedAt), micros(a.Newest.ExpiresAt),
+			a.Before.Key[:], a.Before.Issuer, micros(a.Before.IssuedAt), micros(a.Before.ExpiresAt),
+			clamp(a.Recoveries), micros(a.RecoveredAt), micros(a.CopiedAt))
+		return err
+	})
+	return verdict, err
+}
+
+// Revoked returns the agents of all merchants that were revoked at or after a moment.
+func (db *DB) Revoked(ctx context.Context, since time.Time) ([]fleet.Identity, error) {
+	var agents []fleet.Identity
+	err := db.read(ctx, "read revoked agents", func(tx *tx) error {
+		return tx.each(func(scan func(...any) error) error {
+			var id fleet.Identity
+			err := scan(&id.Merchant, &id.Store, &id.Agent)
+			agents = append(agents, id)
+			return err
+		}, revokedAgents, micros(since))
+	})
+	return agents, err
 }
 
 // Revoke takes an agent's right to speak away, from its first call on; an

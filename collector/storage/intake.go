@@ -15,9 +15,10 @@ import (
 // them.
 const SafeAfter = 7 * 24 * time.Hour
 
-// maxRanges bounds what one epoch may have stored out of order; the agent sends
-// the rest again when the hole below is filled.
-const maxRanges = 1024
+// maxRanges bounds the runs that one epoch may have stored out of order: sales
+// that overtake a backlog on a slow line make about one a second for hours. The
+// agent sends the rest again when the hole below is filled.
+const maxRanges = 8192
 
 const (
 	epochColumns = `SELECT e.epoch, e.id, e.start, e.stored, e.digest, e.top, e.safe, e.covered_to, e.pending_to, e.pending_number,

@@ -1606,13 +1606,83 @@ func (x *RenewRequest) GetVersion() string {
 	return ""
 }
 
+// RecoverRequest comes over a connection without a client certificate. The same
+// request may be sent again until it is answered.
+type RecoverRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Certificate   []byte                 `protobuf:"bytes,1,opt,name=certificate,proto3" json:"certificate,omitempty"` // DER, the one that has expired
+	Csr           []byte                 `protobuf:"bytes,2,opt,name=csr,proto3" json:"csr,omitempty"`                 // DER, for a new key
+	Proof         []byte                 `protobuf:"bytes,3,opt,name=proof,proto3" json:"proof,omitempty"`             // ECDSA by the key of certificate: see shared/pki, Prove
+	Version       string                 `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecoverRequest) Reset() {
+	*x = RecoverRequest{}
+	mi := &file_wire_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecoverRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecoverRequest) ProtoMessage() {}
+
+func (x *RecoverRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecoverRequest.ProtoReflect.Descriptor instead.
+func (*RecoverRequest) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *RecoverRequest) GetCertificate() []byte {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+func (x *RecoverRequest) GetCsr() []byte {
+	if x != nil {
+		return x.Csr
+	}
+	return nil
+}
+
+func (x *RecoverRequest) GetProof() []byte {
+	if x != nil {
+		return x.Proof
+	}
+	return nil
+}
+
+func (x *RecoverRequest) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
 type EnrolResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Agent         string                 `protobuf:"bytes,1,opt,name=agent,proto3" json:"agent,omitempty"`
 	Merchant      string                 `protobuf:"bytes,2,opt,name=merchant,proto3" json:"merchant,omitempty"`
 	Store         string                 `protobuf:"bytes,3,opt,name=store,proto3" json:"store,omitempty"`
-	Chain         [][]byte               `protobuf:"bytes,4,rep,name=chain,proto3" json:"chain,omitempty"` // DER, leaf first
-	Authorities   [][]byte               `protobuf:"bytes,5,rep,name=authorities,proto3" json:"authorities,omitempty"`
+	Chain         [][]byte               `protobuf:"bytes,4,rep,name=chain,proto3" json:"chain,omitempty"`             // DER, leaf first
+	Authorities   [][]byte               `protobuf:"bytes,5,rep,name=authorities,proto3" json:"authorities,omitempty"` // DER, all that the agent is to trust from now on
 	Epoch         *Epoch                 `protobuf:"bytes,6,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	Incarnation   []byte                 `protobuf:"bytes,7,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	Currency      string                 `protobuf:"bytes,8,opt,name=currency,proto3" json:"currency,omitempty"`
@@ -1623,7 +1693,7 @@ type EnrolResponse struct {
 
 func (x *EnrolResponse) Reset() {
 	*x = EnrolResponse{}
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1635,7 +1705,7 @@ func (x *EnrolResponse) String() string {
 func (*EnrolResponse) ProtoMessage() {}
 
 func (x *EnrolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1648,7 +1718,7 @@ func (x *EnrolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolResponse.ProtoReflect.Descriptor instead.
 func (*EnrolResponse) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{17}
+	return file_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *EnrolResponse) GetAgent() string {
@@ -1843,7 +1913,12 @@ const file_wire_proto_rawDesc = "" +
 	"\aversion\x18\x04 \x01(\tR\aversion\":\n" +
 	"\fRenewRequest\x12\x10\n" +
 	"\x03csr\x18\x01 \x01(\fR\x03csr\x12\x18\n" +
-	"\aversion\x18\x02 \x01(\tR\aversion\"\x8b\x02\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\"t\n" +
+	"\x0eRecoverRequest\x12 \n" +
+	"\vcertificate\x18\x01 \x01(\fR\vcertificate\x12\x10\n" +
+	"\x03csr\x18\x02 \x01(\fR\x03csr\x12\x14\n" +
+	"\x05proof\x18\x03 \x01(\fR\x05proof\x12\x18\n" +
+	"\aversion\x18\x04 \x01(\tR\aversion\"\x8b\x02\n" +
 	"\rEnrolResponse\x12\x14\n" +
 	"\x05agent\x18\x01 \x01(\tR\x05agent\x12\x1a\n" +
 	"\bmerchant\x18\x02 \x01(\tR\bmerchant\x12\x14\n" +
@@ -1859,10 +1934,11 @@ const file_wire_proto_rawDesc = "" +
 	"\x0eLANE_DOCUMENTS\x10\x01\x12\x14\n" +
 	"\x10LANE_DIAGNOSTICS\x10\x022=\n" +
 	"\tCollector\x120\n" +
-	"\x06Stream\x12\x0f.tillbook.v1.Up\x1a\x11.tillbook.v1.Down(\x010\x012\x8b\x01\n" +
+	"\x06Stream\x12\x0f.tillbook.v1.Up\x1a\x11.tillbook.v1.Down(\x010\x012\xcf\x01\n" +
 	"\tEnrolment\x12>\n" +
 	"\x05Enrol\x12\x19.tillbook.v1.EnrolRequest\x1a\x1a.tillbook.v1.EnrolResponse\x12>\n" +
-	"\x05Renew\x12\x19.tillbook.v1.RenewRequest\x1a\x1a.tillbook.v1.EnrolResponseB,Z*tillbook.example/tillbook/proto/tillbookv1b\x06proto3"
+	"\x05Renew\x12\x19.tillbook.v1.RenewRequest\x1a\x1a.tillbook.v1.EnrolResponse\x12B\n" +
+	"\aRecover\x12\x1b.tillbook.v1.RecoverRequest\x1a\x1a.tillbook.v1.EnrolResponseB,Z*tillbook.example/tillbook/proto/tillbookv1b\x06proto3"
 
 var (
 	file_wire_proto_rawDescOnce sync.Once
@@ -1877,27 +1953,28 @@ func file_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_wire_proto_goTypes = []any{
-	(Lane)(0),             // 0: tillbook.v1.Lane
-	(*Up)(nil),            // 1: tillbook.v1.Up
-	(*Down)(nil),          // 2: tillbook.v1.Down
-	(*Epoch)(nil),         // 3: tillbook.v1.Epoch
-	(*Hello)(nil),         // 4: tillbook.v1.Hello
-	(*Welcome)(nil),       // 5: tillbook.v1.Welcome
-	(*Range)(nil),         // 6: tillbook.v1.Range
-	(*Batch)(nil),         // 7: tillbook.v1.Batch
-	(*Record)(nil),        // 8: tillbook.v1.Record
-	(*Watermark)(nil),     // 9: tillbook.v1.Watermark
-	(*Heartbeat)(nil),     // 10: tillbook.v1.Heartbeat
-	(*Gap)(nil),           // 11: tillbook.v1.Gap
-	(*Ack)(nil),           // 12: tillbook.v1.Ack
-	(*Rejected)(nil),      // 13: tillbook.v1.Rejected
-	(*NewEpoch)(nil),      // 14: tillbook.v1.NewEpoch
-	(*Refusal)(nil),       // 15: tillbook.v1.Refusal
-	(*EnrolRequest)(nil),  // 16: tillbook.v1.EnrolRequest
-	(*RenewRequest)(nil),  // 17: tillbook.v1.RenewRequest
-	(*EnrolResponse)(nil), // 18: tillbook.v1.EnrolResponse
+	(Lane)(0),              // 0: tillbook.v1.Lane
+	(*Up)(nil),             // 1: tillbook.v1.Up
+	(*Down)(nil),           // 2: tillbook.v1.Down
+	(*Epoch)(nil),          // 3: tillbook.v1.Epoch
+	(*Hello)(nil),          // 4: tillbook.v1.Hello
+	(*Welcome)(nil),        // 5: tillbook.v1.Welcome
+	(*Range)(nil),          // 6: tillbook.v1.Range
+	(*Batch)(nil),          // 7: tillbook.v1.Batch
+	(*Record)(nil),         // 8: tillbook.v1.Record
+	(*Watermark)(nil),      // 9: tillbook.v1.Watermark
+	(*Heartbeat)(nil),      // 10: tillbook.v1.Heartbeat
+	(*Gap)(nil),            // 11: tillbook.v1.Gap
+	(*Ack)(nil),            // 12: tillbook.v1.Ack
+	(*Rejected)(nil),       // 13: tillbook.v1.Rejected
+	(*NewEpoch)(nil),       // 14: tillbook.v1.NewEpoch
+	(*Refusal)(nil),        // 15: tillbook.v1.Refusal
+	(*EnrolRequest)(nil),   // 16: tillbook.v1.EnrolRequest
+	(*RenewRequest)(nil),   // 17: tillbook.v1.RenewRequest
+	(*RecoverRequest)(nil), // 18: tillbook.v1.RecoverRequest
+	(*EnrolResponse)(nil),  // 19: tillbook.v1.EnrolResponse
 }
 var file_wire_proto_depIdxs = []int32{
 	4,  // 0: tillbook.v1.Up.hello:type_name -> tillbook.v1.Hello
@@ -1921,11 +1998,13 @@ var file_wire_proto_depIdxs = []int32{
 	1,  // 18: tillbook.v1.Collector.Stream:input_type -> tillbook.v1.Up
 	16, // 19: tillbook.v1.Enrolment.Enrol:input_type -> tillbook.v1.EnrolRequest
 	17, // 20: tillbook.v1.Enrolment.Renew:input_type -> tillbook.v1.RenewRequest
-	2,  // 21: tillbook.v1.Collector.Stream:output_type -> tillbook.v1.Down
-	18, // 22: tillbook.v1.Enrolment.Enrol:output_type -> tillbook.v1.EnrolResponse
-	18, // 23: tillbook.v1.Enrolment.Renew:output_type -> tillbook.v1.EnrolResponse
-	21, // [21:24] is the sub-list for method output_type
-	18, // [18:21] is the sub-list for method input_type
+	18, // 21: tillbook.v1.Enrolment.Recover:input_type -> tillbook.v1.RecoverRequest
+	2,  // 22: tillbook.v1.Collector.Stream:output_type -> tillbook.v1.Down
+	19, // 23: tillbook.v1.Enrolment.Enrol:output_type -> tillbook.v1.EnrolResponse
+	19, // 24: tillbook.v1.Enrolment.Renew:output_type -> tillbook.v1.EnrolResponse
+	19, // 25: tillbook.v1.Enrolment.Recover:output_type -> tillbook.v1.EnrolResponse
+	22, // [22:26] is the sub-list for method output_type
+	18, // [18:22] is the sub-list for method input_type
 	18, // [18:18] is the sub-list for extension type_name
 	18, // [18:18] is the sub-list for extension extendee
 	0,  // [0:18] is the sub-list for field type_name
@@ -1955,7 +2034,7 @@ func file_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -122,18 +122,22 @@ var Collector_ServiceDesc = grpc.ServiceDesc{
 }
 
 const (
-	Enrolment_Enrol_FullMethodName = "/tillbook.v1.Enrolment/Enrol"
-	Enrolment_Renew_FullMethodName = "/tillbook.v1.Enrolment/Renew"
+	Enrolment_Enrol_FullMethodName   = "/tillbook.v1.Enrolment/Enrol"
+	Enrolment_Renew_FullMethodName   = "/tillbook.v1.Enrolment/Renew"
+	Enrolment_Recover_FullMethodName = "/tillbook.v1.Enrolment/Recover"
 )
 
 // EnrolmentClient is the client API for Enrolment service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Enrolment gives an agent its first certificate and renews it.
+// Enrolment gives an agent its certificates: the first against a join code, the
+// next against the one that it has and connects with, or, where that one has
+// expired, against proof that it holds its key.
 type EnrolmentClient interface {
 	Enrol(ctx context.Context, in *EnrolRequest, opts ...grpc.CallOption) (*EnrolResponse, error)
 	Renew(ctx context.Context, in *RenewRequest, opts ...grpc.CallOption) (*EnrolResponse, error)
+	Recover(ctx context.Context, in *RecoverRequest, opts ...grpc.CallOption) (*EnrolResponse, error)
 }
 
 type enrolmentClient struct {
@@ -164,14 +168,27 @@ func (c *enrolmentClient) Renew(ctx context.Context, in *RenewRequest, opts ...g
 	return out, nil
 }
 
+func (c *enrolmentClient) Recover(ctx context.Context, in *RecoverRequest, opts ...grpc.CallOption) (*EnrolResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EnrolResponse)
+	err := c.cc.Invoke(ctx, Enrolment_Recover_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // EnrolmentServer is the server API for Enrolment service.
 // All implementations must embed UnimplementedEnrolmentServer
 // for forward compatibility.
 //
-// Enrolment gives an agent its first certificate and renews it.
+// Enrolment gives an agent its certificates: the first against a join code, the
+// next against the one that it has and connects with, or, where that one has
+// expired, against proof that it holds its key.
 type EnrolmentServer interface {
 	Enrol(context.Context, *EnrolRequest) (*EnrolResponse, error)
 	Renew(context.Context, *RenewRequest) (*EnrolResponse, error)
+	Recover(context.Context, *RecoverRequest) (*EnrolResponse, error)
 	mustEmbedUnimplementedEnrolmentServer()
 }
 
@@ -187,6 +204,9 @@ func (UnimplementedEnrolmentServer) Enrol(context.Context, *EnrolRequest) (*Enro
 }
 func (UnimplementedEnrolmentServer) Renew(context.Context, *RenewRequest) (*EnrolResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Renew not implemented")
+}
+func (UnimplementedEnrolmentServer) Recover(context.Context, *RecoverRequest) (*EnrolResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Recover not implemented")
 }
 func (UnimplementedEnrolmentServer) mustEmbedUnimplementedEnrolmentServer() {}
 func (UnimplementedEnrolmentServer) testEmbeddedByValue()                   {}
@@ -245,6 +265,24 @@ func _Enrolment_Renew_Handler(srv interface{}, ctx context.Context, dec func(int
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Enrolment_Recover_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RecoverRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(EnrolmentServer).Recover(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Enrolment_Recover_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(EnrolmentServer).Recover(ctx, req.(*RecoverRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Enrolment_ServiceDesc is the grpc.ServiceDesc for Enrolment service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -259,6 +297,10 @@ var Enrolment_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Renew",
 			Handler:    _Enrolment_Renew_Handler,
+		},
+		{
+			MethodName: "Recover",
+			Handler:    _Enrolment_Recover_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

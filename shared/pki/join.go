@@ -2,8 +2,6 @@ package pki
 
 import (
 	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -76,34 +74,4 @@ func ParseJoin(s string) (Join, error) {
 		return Join{}, fmt.Errorf("join string: the pin after # has %d characters, not 43; copy the whole string", len(pin))
 	}
 	return Join{Code: code, Host: host, Pin: pin}, nil
-}
-
-// ErrPin: the server's chain does not contain the pinned authority: another
-// server, or something in between that opens TLS.
-var ErrPin = errors.New("the collector's authority is not the pinned one")
-
-// PinnedTLS returns a client configuration that trusts the authority with the
-// given pin and nothing else, or the system's authorities if pin is empty.
-func PinnedTLS(serverName, pin string) *tls.Config {
-	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: serverName}
-	if pin == "" {
-		return config
-	}
-	config.InsecureSkipVerify = true // replaced by VerifyConnection below
-	config.VerifyConnection = func(state tls.ConnectionState) error {
-		roots := x509.NewCertPool()
-		found := false
-		for _, certificate := range state.PeerCertificates {
-			if PinOf(certificate.Raw) == pin {
-				roots.AddCert(certificate)
-				found = true
-			}
-		}
-		if !found {
-			return fmt.Errorf("%w: it was issued by %q", ErrPin, state.PeerCertificates[0].Issuer)
-		}
-		_, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, DNSName: serverName})
-		return err
-	}
-	return config
 }

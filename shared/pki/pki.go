@@ -11,6 +11,7 @@
 package pki
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/hkdf"
@@ -103,7 +104,7 @@ func NewAuthority(now time.Time) (*Authority, error) {
 	template := &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: "Tillbook authority " + serial.Text(16)[:8]},
 		NotBefore: now.Add(-Backdate), NotAfter: now.Add(AuthorityLife),
-		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, BasicConstraintsValid: true, IsCA: true, MaxPathLenZero: true,
+		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, BasicConstraintsValid: true, IsCA: true, MaxPathLen: 1, // below it one that it vouches for
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -114,22 +115,6 @@ func NewAuthority(now time.Time) (*Authority, error) {
 		return nil, fmt.Errorf("read authority: %w", err)
 	}
 	return &Authority{certificate: certificate, key: key}, nil
-}
-
-// ParseAuthority reads what PEM returned.
-func ParseAuthority(certificate, key []byte) (*Authority, error) {
-	certificates, err := ParseCertificates(certificate)
-	if err != nil {
-		return nil, fmt.Errorf("authority: %w", err)
-	}
-	private, err := ParseKey(key)
-	if err != nil {
-		return nil, fmt.Errorf("authority: %w", err)
-	}
-	if !private.PublicKey.Equal(certificates[0].PublicKey) {
-		return nil, errors.New("authority: the key does not belong to the certificate")
-	}
-	return &Authority{certificate: certificates[0], key: private}, nil
 }
 
 // PEM returns the authority's certificate and key for keeping.
@@ -144,6 +129,15 @@ func (a *Authority) Pin() string { return PinOf(a.certificate.Raw) }
 
 // Certificate returns the authority's certificate in DER.
 func (a *Authority) Certificate() []byte { return a.certificate.Raw }
+
+// Name returns the authority's name as it stands in certificates it issued.
+func (a *Authority) Name() string { return a.certificate.Subject.String() }
+
+// Since returns when the authority's certificate begins.
+func (a *Authority) Since() time.Time { return a.certificate.NotBefore }
+
+// Until returns when the authority's certificate ends.
+func (a *Authority) Until() time.Time { return a.certificate.NotAfter }
 
 // Pool returns the authority as the only root.
 func (a *Authority) Pool() *x509.CertPool {
@@ -193,7 +187,7 @@ func (a *Authority) Server(hosts []string, now time.Time) (tls.Certificate, erro
 
 // Request makes a certificate request (DER) for a key. It names nobody: the
 // authority decides the name.
-func Request(key *ecdsa.PrivateKey) ([]byte, error) {
+func Request(key crypto.Signer) ([]byte, error) {
 	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: pkix.Name{CommonName: "Tillbook agent"}}, key)
 	if err != nil {
 		return nil, fmt.Errorf("make certificate request: %w", err)
@@ -201,9 +195,17 @@ func Request(key *ecdsa.PrivateKey) ([]byte, error) {
 	return der, nil
 }
 
-// Agent signs a certificate for the key of the request, for the given name.
-// Whatever name the request carries is ignored.
-func (a *Authority) Agent(request []byte, name Name, now time.Time) ([]byte, error) {
+// CheckRequest returns the SHA-256 of the public key of a certificate request
+// (DER) that is signed by that key, as KeyOf does of a certificate.
+func CheckRequest(request []byte) ([32]byte, error) {
+	csr, err := readRequest(request)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	return sha256.Sum256(csr.RawSubjectPublicKeyInfo), nil
+}
+
+func readRequest(request []byte) (*x509.CertificateRequest, error) {
 	csr, err := x509.ParseCertificateRequest(request)
 	if err != nil {
 		return nil, fmt.Errorf("read certificate request: %w", err)
@@ -211,9 +213,18 @@ func (a *Authority) Agent(request []byte, name Name, now time.Time) ([]byte, err
 	if err := csr.CheckSignature(); err != nil {
 		return nil, fmt.Errorf("certificate request is not signed by its key: %w", err)
 	}
-	public, ok := csr.PublicKey.(*ecdsa.PublicKey)
-	if !ok || public.Curve != elliptic.P256() {
+	if public, ok := csr.PublicKey.(*ecdsa.PublicKey); !ok || public.Curve != elliptic.P256() {
 		return nil, errors.New("certificate request: the key must be ECDSA P-256")
+	}
+	return csr, nil
+}
+
+// Agent signs a certificate for the key of the request, for the given name.
+// Whatever name the request carries is ignored.
+func (a *Authority) Agent(request []byte, name Name, now time.Time) ([]byte, error) {
+	csr, err := readRequest(request)
+	if err != nil {
+		return nil, err
 	}
 	uri, err := name.URI()
 	if err != nil {
@@ -224,7 +235,7 @@ func (a *Authority) Agent(request []byte, name Name, now time.Time) ([]byte, err
 		NotBefore: now.Add(-Backdate), NotAfter: now.Add(AgentLife),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}
-	der, err := a.sign(template, public)
+	der, err := a.sign(template, csr.PublicKey)
 	if err != nil {
 		return nil, fmt.Errorf("sign certificate of %s: %w", uri, err)
 	}
@@ -286,19 +297,30 @@ func FormatKey(key *ecdsa.PrivateKey) ([]byte, error) {
 
 // ParseKey reads what FormatKey returned.
 func ParseKey(text []byte) (*ecdsa.PrivateKey, error) {
-	block, _ := pem.Decode(text)
-	if block == nil {
+	keys, err := parseKeys(text)
+	if err != nil {
+		return nil, err
+	}
+	return keys[0], nil
+}
+
+func parseKeys(text []byte) ([]*ecdsa.PrivateKey, error) {
+	var keys []*ecdsa.PrivateKey
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("read key: %w", err)
+		}
+		private, ok := key.(*ecdsa.PrivateKey)
+		if !ok {
+			return nil, fmt.Errorf("key is %T, not ECDSA", key)
+		}
+		keys = append(keys, private)
+	}
+	if len(keys) == 0 {
 		return nil, errors.New("no private key found in PEM text")
 	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return nil, fmt.Errorf("read key: %w", err)
-	}
-	private, ok := key.(*ecdsa.PrivateKey)
-	if !ok {
-		return nil, fmt.Errorf("key is %T, not ECDSA", key)
-	}
-	return private, nil
+	return keys, nil
 }
 
 func newSerial() (*big.Int, error) {

@@ -163,6 +163,94 @@ func fleetTests() []test {
 			equal(b, "revoked", a.RevokedAt, noon)
 			equal(b, "revoked on the day", b.facts(today).Agents, []day.Agent{{ID: "agent-1", Revoked: true}})
 		}},
+		{"revocations since a moment are found with one question", func(b *bundle) {
+			ids := []fleet.Identity{b.enrol(mine, "agent-1"), b.enrol(mine, "agent-2"), b.enrol(mine, "agent-3")}
+			b.must(b.db.Revoke(b.Context(), mine, "agent-1", noon.Add(-time.Second)))
+			b.must(b.db.Revoke(b.Context(), mine, "agent-2", noon))
+			revoked, err := b.db.Revoked(b.Context(), noon)
+			b.must(err)
+			equal(b, "revoked", revoked, ids[1:2])
+		}},
+		{"certificates are given as the fleet decides", func(b *bundle) {
+			id := b.enrol(mine, "agent-1")
+			certificate := func(key byte, days int) fleet.Certificate {
+				at := noon.AddDate(0, 0, days)
+				return fleet.Certificate{Key: [32]byte{key}, Issuer: "pin", IssuedAt: at, ExpiresAt: at.AddDate(0, 0, 30)}
+			}
+			first, second, third := certificate(1, 0), certificate(2, 10), certificate(3, 70)
+			want := fleet.Agent{Identity: id, Host: "till-pc", Version: "1.0.0", EnrolledAt: noon}
+			for _, step := range []struct {
+				ask  fleet.Ask
+				want fleet.Verdict
+			}{
+				{fleet.Ask{Next: first, At: noon}, fleet.Granted},
+				{fleet.Ask{By: first, Next: second, At: second.IssuedAt}, fleet.Granted},
+				{fleet.Ask{By: second, Next: third, At: third.IssuedAt}, fleet.Recovered},
+				{fleet.Ask{By: second, Next: third, At: third.IssuedAt}, fleet.Repeated},
+				{fleet.Ask{By: second, Next: certificate(4, 71), At: noon.AddDate(0, 0, 71)}, fleet.CopyDenied},
+			} {
+				want, _ = fleet.Judge(want, step.ask)
+				verdict, err := b.db.Certify(b.Context(), id, step.ask)
+				b.must(err)
+				equal(b, "verdict", verdict, step.want)
+				a, err := b.db.Agent(b.Context(), mine, "agent-1")
+				b.must(err)
+				equal(b, "agent", a, want)
+			}
+			b.must(b.db.Revoke(b.Context(), mine, "agent-1", noon))
+			verdict, err := b.db.Certify(b.Context(), id, fleet.Ask{By: third, Next: certificate(5, 80), At: noon.AddDate(0, 0, 80)})
+			b.must(err)
+			equal(b, "verdict on a revoked agent", verdict, fleet.Denied)
+			for _, stranger := range []fleet.Identity{{Merchant: mine, Store: store, Agent: "nobody"}, {Merchant: mine, Store: "another", Agent: "agent-1"}} {
+				if _, err := b.db.Certify(b.Context(), stranger, fleet.Ask{Next: first, At: noon}); !errors.Is(err, fleet.ErrUnknown) {
+					b.Errorf("certified %v: %v", stranger, err)
+				}
+			}
+		}},
+		{"of many that ask with one expired certificate one gets the next", func(b *bundle) {
+			id := b.enrol(mine, "agent-1")
+			old := fleet.Certificate{Key: [32]byte{1}, IssuedAt: noon, ExpiresAt: noon.AddDate(0, 0, 30)}
+			_, err := b.db.Certify(b.Context(), id, fleet.Ask{Next: old, At: noon})
+			b.must(err)
+			var group sync.WaitGroup
+			won := make(chan byte, 4)
+			for key := range byte(4) {
+				db := b.open()
+				group.Go(func() {
+					at := noon.AddDate(0, 0, 60)
+					verdict, err := db.Certify(b.Context(), id, fleet.Ask{By: old, Next: fleet.Certificate{Key: [32]byte{key + 2}, IssuedAt: at, ExpiresAt: at.AddDate(0, 0, 30)}, At: at})
+					switch {
+					case err != nil:
+						b.Error(err)
+					case verdict == fleet.Recovered:
+						won <- key
+					case verdict != fleet.CopyDenied:
+						b.Errorf("verdict %s", verdict)
+					}
+				})
+			}
+			group.Wait()
+			equal(b, "winners", len(won), 1)
+		}},
+		{"codes that can still be redeemed are counted by the authority they pin", func(b *bundle) {
+			for i, c := range []fleet.Code{
+				{Authority: "old", ExpiresAt: noon.Add(time.Hour)}, {Authority: "old", ExpiresAt: noon}, {Authority: "new", ExpiresAt: noon.Add(time.Hour)},
+				{Authority: "old", ExpiresAt: noon.Add(time.Hour)},
+			} {
+				c.Hash, c.Merchant, c.Store = hashOf("counted", string(rune('0'+i))), mine, store
+				b.must(b.db.AddCode(b.Context(), c))
+			}
+			count := func(authority string) int {
+				n, err := b.db.OpenCodes(b.Context(), authority, noon)
+				b.must(err)
+				return n
+			}
+			equal(b, "of the old", count("old"), 2)
+			equal(b, "of the new", count("new"), 1)
+			_, err := b.db.Redeem(b.Context(), hashOf("counted", "0"), "agent-1", "", "", noon)
+			b.must(err)
+			equal(b, "of the old after one was redeemed", count("old"), 1)
+		}},
 		{"what an agent says of itself is kept, the newest", func(b *bundle) {
 			id := b.enrol(mine, "agent-1")
 			beat := fleet.Beat{Unsent: 7, OldestUnsent: noon, Refused: 1<<64 - 1, Quarantined: 2, Work: "degraded"}
