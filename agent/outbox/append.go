@@ -174,7 +174,7 @@ func (b *Outbox) write() {
 
 // commit appends what it can of a batch in one piece, and answers all.
 func (b *Outbox) commit(batch []*request) {
-	b.room.look()
+	marked := b.room.look()
 	b.copies.press(len(batch))
 	g := b.log.Begin()
 	fresh := map[string]seen{}
@@ -207,7 +207,7 @@ func (b *Outbox) commit(batch []*request) {
 		}
 		close(r.done)
 	}
-	if !b.log.Ready() || b.room.isHard() {
+	if !b.log.Ready() || marked || b.room.isHard() {
 		b.wake()
 	}
 }

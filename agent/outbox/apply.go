@@ -38,6 +38,14 @@ func (f *follower) pause() time.Duration {
 	return wait
 }
 
+// crowded reports whether the keys that the index lacks take too much memory:
+// then it has to follow, for a key that comes again must be known.
+func (f *follower) crowded() bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return len(f.recent) > maxRemember
+}
+
 // follow applies to the index what the log has, until stop.
 func (f *follower) follow(stop <-chan struct{}) {
 	for {
@@ -66,7 +74,7 @@ func (f *follower) catchUp(stop <-chan struct{}) (again time.Duration) {
 		if wait := f.pause(); wait > 0 {
 			return wait
 		}
-		if !f.room.forIndex() {
+		if !f.room.forIndex() || f.room.isSoft() && !f.crowded() {
 			return retryEvery
 		}
 		done := false

@@ -12,8 +12,9 @@
 // then its number is in Gaps; numbers rise by one and are never given twice; an
 // idempotency key that comes again with the same content makes no new record;
 // the state (epoch, acknowledgement marks, file marks) survives as records do.
-// On a full disk new records are refused with ErrFull, which passes; reading,
-// releasing and changes of state go on.
+// On a disk that is nearly full (the soft mark) only sales go on: the index waits
+// and copies set aside go. On a full one (the hard mark) new records are refused
+// with ErrFull, which passes; reading, releasing and changes of state go on.
 //
 // It does not know what a document means, does not send anything, and does not
 // decide what is safe to release.

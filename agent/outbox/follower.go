@@ -81,6 +81,7 @@ func (f *follower) open(opening bool) error {
 		x, reason, err := f.o.openIndex(f.dir, f.o.Logger)
 		if reason != "" {
 			f.report(errors.New(reason))
+			f.tidy()
 		}
 		if err == nil && opening {
 			if err := f.salvage(x); err != nil {
@@ -173,8 +174,19 @@ func (f *follower) renew(x indexer) (indexer, error) {
 	if err := index.SetAside(f.dir); err != nil {
 		return nil, err
 	}
+	f.tidy()
 	x, _, err := f.o.openIndex(f.dir, f.o.Logger)
 	return x, err
+}
+
+// tidy removes what was set aside where the disk is for sales only.
+func (f *follower) tidy() {
+	if !f.room.isSoft() {
+		return
+	}
+	if err := index.DropAside(f.dir); err != nil {
+		f.o.Logger.Warn("outbox: room was not made", "error", err)
+	}
 }
 
 // loadRecent reads the idempotency keys of the records that are not applied.

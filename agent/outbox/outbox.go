@@ -42,8 +42,10 @@ type Options struct {
 	SegmentBytes int64
 	// MaxBytes bounds the folder; default 2 GiB, at least six segments.
 	MaxBytes int64
-	// SoftFree is the free space of the disk below which Stats says Soft;
-	// default 1 GiB. Negative: never.
+	// SoftFree is the free space of the disk below which everything but sales
+	// stops: Badger is not written to as long as the keys it lacks fit into
+	// memory, and copies of what was damaged go. Stats says Soft. Default 1 GiB.
+	// Negative: never.
 	SoftFree int64
 	// HardFree is the free space below which records are refused; default 256
 	// MiB. Negative: never.
@@ -190,7 +192,7 @@ func Open(dir string, o Options) (_ *Outbox, err error) {
 	}
 	b.room = newRoom(dir, o)
 	b.room.look()
-	b.log, err = commitlog.Open(o.System, logFolder(dir), commitlog.Options{SegmentBytes: o.SegmentBytes, MayGrow: b.mayGrow})
+	b.log, err = commitlog.Open(o.System, logFolder(dir), commitlog.Options{SegmentBytes: o.SegmentBytes, MayGrow: b.mayGrow, NoTails: b.room.isSoft()})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open outbox %s: %w", dir, err), lock.Close())
 	}
@@ -274,8 +276,11 @@ func (b *Outbox) keep() {
 		again := false
 		if !b.room.isHard() {
 			again = b.prepare()
-		} else if err := index.DropAside(b.copies.dir); err != nil {
-			b.o.Logger.Warn("outbox: room was not made", "error", err)
+		}
+		if b.room.isSoft() {
+			if err := errors.Join(index.DropAside(b.copies.dir), b.log.DropTails()); err != nil {
+				b.o.Logger.Warn("outbox: room was not made", "error", err)
+			}
 		}
 		if err := b.room.restore(); err != nil {
 			b.o.Logger.Warn("outbox: ballast file was not made", "error", err)

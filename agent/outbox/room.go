@@ -40,17 +40,18 @@ func newRoom(dir string, o Options) *room {
 
 func (r *room) file() string { return filepath.Join(r.dir, "ballast") }
 
-// look reads the free space and sets the marks. At the hard mark the ballast
-// goes; the mark stays until there is room for the ballast again, so that its
-// going does not lift it.
-func (r *room) look() {
+// look reads the free space, sets the marks, and says whether one changed. At the
+// hard mark the ballast goes; the mark stays until there is room for the ballast
+// again, so that its going does not lift it.
+func (r *room) look() (changed bool) {
 	free, err := r.o.Free(r.dir)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.err = err
 	if err != nil {
-		return // the marks stay; writing shows what is true
+		return false // the marks stay; writing shows what is true
 	}
+	soft, hard := r.soft, r.hard
 	r.free, r.known = free, true
 	r.soft = free < uint64(r.o.SoftFree)
 	switch {
@@ -59,11 +60,13 @@ func (r *room) look() {
 	case r.hard && free >= uint64(r.o.HardFree+r.o.Ballast):
 		r.hard = false
 	}
+	r.soft = r.soft || r.hard
 	if r.hard && r.ballast {
 		if err := r.o.System.Remove(r.file()); err == nil || errors.Is(err, fs.ErrNotExist) {
 			r.ballast = false
 		}
 	}
+	return r.soft != soft || r.hard != hard
 }
 
 // restore makes the ballast where there is ample room for it. One goroutine
@@ -89,11 +92,18 @@ func (r *room) restore() error {
 	return nil
 }
 
-// forIndex reports whether Badger may write.
+// forIndex reports whether there is room for Badger to write at all.
 func (r *room) forIndex() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return !r.known || r.free >= uint64(r.o.IndexReserve)
+}
+
+// isSoft reports whether what is left of the disk is for sales only.
+func (r *room) isSoft() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.soft
 }
 
 func (r *room) isHard() bool {

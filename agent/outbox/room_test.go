@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"tillbook.example/tillbook/agent/outbox/file/filetest"
 )
@@ -76,6 +80,95 @@ func TestAtTheHardMarkRecordsWaitAndStateGoesOn(t *testing.T) {
 			t.Errorf("after room was made: ballast %v, %+v", ballast(), st)
 		}
 	})
+}
+
+func TestAtTheSoftMarkOnlySalesGoOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		disk, shelf, g := filetest.New(1), newShelf(), &gauge{}
+		dir := t.TempDir() // of what the index sets aside, which is no part of the log's disk
+		o := onDisk(disk, shelf)
+		o.SoftFree, o.Free, o.SegmentBytes, o.MaxBytes = 1000, g.read, 1<<20, 64<<20
+		g.free.Store(5000)
+		torn(t, dir, o)
+		aside := filepath.Join(dir, "index.bad-1")
+		if err := os.Mkdir(aside, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		b, err := Open(dir, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		appendTo(t, b, Group{Items: []Item{push("k", "a")}})
+		synctest.Wait()
+		if st := b.Stats(); st.Applied != 2 || len(disk.Names(filepath.Join(dir, "log", "tail-"))) != 1 {
+			t.Fatalf("with room: %+v, tails %v", st, disk.Names(filepath.Join(dir, "log", "tail-")))
+		}
+
+		g.free.Store(500)
+		for i := range 10 {
+			appendTo(t, b, Group{Items: []Item{push(fmt.Sprint("soft ", i), "x")}})
+		}
+		synctest.Wait()
+		if st := b.Stats(); !st.Soft || st.Hard || st.Applied != 2 {
+			t.Errorf("at the soft mark: %+v, want nothing more in the index", st)
+		}
+		if _, err := os.Stat(aside); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("an index set aside is kept: %v", err)
+		}
+		if tails := disk.Names(filepath.Join(dir, "log", "tail-")); len(tails) > 0 {
+			t.Errorf("%v are kept", tails)
+		}
+		for _, k := range []string{"k", "soft 9"} {
+			if a := appendTo(t, b, Group{Items: []Item{push(k, map[bool]string{true: "a", false: "x"}[k == "k"])}}); !a.Duplicate[0] {
+				t.Errorf("key %s was forgotten", k)
+			}
+		}
+		if all := readAll(t, b, 1); len(all) != 12 {
+			t.Errorf("%d records", len(all))
+		}
+
+		var many []Item
+		for i := range maxRemember {
+			many = append(many, push(fmt.Sprint(i), "x"))
+			if len(many) == 100 {
+				appendTo(t, b, Group{Items: many})
+				many = nil
+			}
+		}
+		<-time.After(retryEvery)
+		synctest.Wait()
+		if st := b.Stats(); st.Applied <= 2 || st.Applied+maxRemember < st.Next-1 {
+			t.Errorf("applied %d of %d: keys take memory without bound", st.Applied, st.Next-1)
+		}
+
+		g.free.Store(5000)
+		appendTo(t, b, Group{Items: []Item{doc("z")}})
+		<-time.After(retryEvery)
+		synctest.Wait()
+		if st := b.Stats(); st.Soft || st.Applied != st.Next-1 {
+			t.Errorf("with room again: %+v", st)
+		}
+	})
+}
+
+// torn leaves an outbox whose last commit was cut off.
+func torn(t *testing.T, dir string, o Options) {
+	t.Helper()
+	b, err := Open(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	appendTo(t, b, Group{Items: []Item{doc("one")}})
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	disk := o.System.(*filetest.Disk)
+	name := disk.Names(filepath.Join(dir, "log", "seg-"))[0]
+	bytes := disk.Bytes(name)
+	copy(bytes[len(bytes)-100:], "a frame that was cut off")
+	disk.Put(name, bytes)
 }
 
 func TestTheFolderStaysWithinItsBound(t *testing.T) {

@@ -21,6 +21,9 @@ type Options struct {
 	// MayGrow is asked before a segment file is made; its error is returned
 	// where the segment was needed. Default: always.
 	MayGrow func(bytes int64) error
+	// NoTails has Open make no copies of torn commits: the disk is nearly full.
+	// The bytes stay where they are until their segment is released.
+	NoTails bool
 	// Salt returns a random number for each segment. Default: crypto/rand.
 	Salt func() uint64
 }

@@ -50,7 +50,7 @@ const (
 // courtesy: if it cannot be made the bytes still stand in the segment.
 func (l *Log) keepTail(id uint64, off int64) int64 {
 	b, n := l.tailOf(id, off)
-	if n == 0 || l.oldTails() != nil {
+	if n == 0 || l.o.NoTails || l.oldTails() != nil {
 		return n
 	}
 	out, err := l.sys.Create(filepath.Join(l.dir, fmt.Sprintf("tail-%d.bin", id)))
@@ -89,10 +89,16 @@ func (l *Log) tailOf(id uint64, off int64) ([]byte, int64) {
 }
 
 // oldTails makes room for one more tail.
-func (l *Log) oldTails() error {
+func (l *Log) oldTails() error { return l.dropTails(maxTails - 1) }
+
+// DropTails removes what was set aside of torn commits, to make room.
+func (l *Log) DropTails() error { return l.dropTails(0) }
+
+// dropTails removes all but the newest tails.
+func (l *Log) dropTails(keep int) error {
 	names, err := l.sys.List(l.dir)
 	if err != nil {
-		return err
+		return fmt.Errorf("look for tails: %w", err)
 	}
 	var ids []uint64
 	for _, name := range names {
@@ -102,11 +108,10 @@ func (l *Log) oldTails() error {
 		}
 	}
 	slices.Sort(ids)
-	for len(ids) >= maxTails {
+	for ; len(ids) > keep; ids = ids[1:] {
 		if err := l.sys.Remove(filepath.Join(l.dir, fmt.Sprintf("tail-%d.bin", ids[0]))); err != nil {
-			return err
+			return fmt.Errorf("remove a tail: %w", err)
 		}
-		ids = ids[1:]
 	}
 	return nil
 }
