@@ -999,8 +999,9 @@ type Heartbeat struct {
 	Quarantined    uint64                 `protobuf:"varint,6,opt,name=quarantined,proto3" json:"quarantined,omitempty"`
 	Work           string                 `protobuf:"bytes,7,opt,name=work,proto3" json:"work,omitempty"` // ok degraded failed upgrading paused
 	Version        string                 `protobuf:"bytes,8,opt,name=version,proto3" json:"version,omitempty"`
-	Snapshot       []byte                 `protobuf:"bytes,9,opt,name=snapshot,proto3" json:"snapshot,omitempty"` // Prometheus text, zstd; at most 64 KiB
+	Snapshot       []byte                 `protobuf:"bytes,9,opt,name=snapshot,proto3" json:"snapshot,omitempty"` // the agent's metrics in Prometheus text, zstd; at most 64 KiB, not in every heartbeat
 	Next           uint64                 `protobuf:"varint,10,opt,name=next,proto3" json:"next,omitempty"`       // next wire number
+	Days           []*DayState            `protobuf:"bytes,11,rep,name=days,proto3" json:"days,omitempty"`        // from the collector: the store's last days, the newest first; absent: nothing new
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1105,6 +1106,82 @@ func (x *Heartbeat) GetNext() uint64 {
 	return 0
 }
 
+func (x *Heartbeat) GetDays() []*DayState {
+	if x != nil {
+		return x.Days
+	}
+	return nil
+}
+
+// DayState is how a store-day is, in the words of the collector.
+type DayState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Day           string                 `protobuf:"bytes,1,opt,name=day,proto3" json:"day,omitempty"`     // 2026-11-03
+	State         string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"` // open closing held ready external
+	Hold          string                 `protobuf:"bytes,3,opt,name=hold,proto3" json:"hold,omitempty"`   // why it is held
+	Due           uint32                 `protobuf:"varint,4,opt,name=due,proto3" json:"due,omitempty"`    // targets that do not hold its newest entry yet
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DayState) Reset() {
+	*x = DayState{}
+	mi := &file_wire_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DayState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DayState) ProtoMessage() {}
+
+func (x *DayState) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DayState.ProtoReflect.Descriptor instead.
+func (*DayState) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *DayState) GetDay() string {
+	if x != nil {
+		return x.Day
+	}
+	return ""
+}
+
+func (x *DayState) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *DayState) GetHold() string {
+	if x != nil {
+		return x.Hold
+	}
+	return ""
+}
+
+func (x *DayState) GetDue() uint32 {
+	if x != nil {
+		return x.Due
+	}
+	return 0
+}
+
 // Gap declares wire numbers that are lost for ever. It is answered by an Ack.
 type Gap struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1119,7 +1196,7 @@ type Gap struct {
 
 func (x *Gap) Reset() {
 	*x = Gap{}
-	mi := &file_wire_proto_msgTypes[10]
+	mi := &file_wire_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1131,7 +1208,7 @@ func (x *Gap) String() string {
 func (*Gap) ProtoMessage() {}
 
 func (x *Gap) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[10]
+	mi := &file_wire_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1144,7 +1221,7 @@ func (x *Gap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gap.ProtoReflect.Descriptor instead.
 func (*Gap) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{10}
+	return file_wire_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Gap) GetEpoch() []byte {
@@ -1201,7 +1278,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_wire_proto_msgTypes[11]
+	mi := &file_wire_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1213,7 +1290,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[11]
+	mi := &file_wire_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1226,7 +1303,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{11}
+	return file_wire_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Ack) GetIncarnation() []byte {
@@ -1297,7 +1374,7 @@ type Rejected struct {
 
 func (x *Rejected) Reset() {
 	*x = Rejected{}
-	mi := &file_wire_proto_msgTypes[12]
+	mi := &file_wire_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1309,7 +1386,7 @@ func (x *Rejected) String() string {
 func (*Rejected) ProtoMessage() {}
 
 func (x *Rejected) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[12]
+	mi := &file_wire_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1322,7 +1399,7 @@ func (x *Rejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rejected.ProtoReflect.Descriptor instead.
 func (*Rejected) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{12}
+	return file_wire_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Rejected) GetNumber() uint64 {
@@ -1362,7 +1439,7 @@ type NewEpoch struct {
 
 func (x *NewEpoch) Reset() {
 	*x = NewEpoch{}
-	mi := &file_wire_proto_msgTypes[13]
+	mi := &file_wire_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1374,7 +1451,7 @@ func (x *NewEpoch) String() string {
 func (*NewEpoch) ProtoMessage() {}
 
 func (x *NewEpoch) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[13]
+	mi := &file_wire_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1387,7 +1464,7 @@ func (x *NewEpoch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewEpoch.ProtoReflect.Descriptor instead.
 func (*NewEpoch) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{13}
+	return file_wire_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *NewEpoch) GetEpoch() *Epoch {
@@ -1430,7 +1507,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_wire_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1442,7 +1519,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_wire_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1455,7 +1532,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{14}
+	return file_wire_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Refusal) GetCode() string {
@@ -1498,7 +1575,7 @@ type EnrolRequest struct {
 
 func (x *EnrolRequest) Reset() {
 	*x = EnrolRequest{}
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_wire_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1510,7 +1587,7 @@ func (x *EnrolRequest) String() string {
 func (*EnrolRequest) ProtoMessage() {}
 
 func (x *EnrolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_wire_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1523,7 +1600,7 @@ func (x *EnrolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolRequest.ProtoReflect.Descriptor instead.
 func (*EnrolRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{15}
+	return file_wire_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *EnrolRequest) GetCode() string {
@@ -1564,7 +1641,7 @@ type RenewRequest struct {
 
 func (x *RenewRequest) Reset() {
 	*x = RenewRequest{}
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1576,7 +1653,7 @@ func (x *RenewRequest) String() string {
 func (*RenewRequest) ProtoMessage() {}
 
 func (x *RenewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1589,7 +1666,7 @@ func (x *RenewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewRequest.ProtoReflect.Descriptor instead.
 func (*RenewRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{16}
+	return file_wire_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RenewRequest) GetCsr() []byte {
@@ -1620,7 +1697,7 @@ type RecoverRequest struct {
 
 func (x *RecoverRequest) Reset() {
 	*x = RecoverRequest{}
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1632,7 +1709,7 @@ func (x *RecoverRequest) String() string {
 func (*RecoverRequest) ProtoMessage() {}
 
 func (x *RecoverRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1645,7 +1722,7 @@ func (x *RecoverRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecoverRequest.ProtoReflect.Descriptor instead.
 func (*RecoverRequest) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{17}
+	return file_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RecoverRequest) GetCertificate() []byte {
@@ -1693,7 +1770,7 @@ type EnrolResponse struct {
 
 func (x *EnrolResponse) Reset() {
 	*x = EnrolResponse{}
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1705,7 +1782,7 @@ func (x *EnrolResponse) String() string {
 func (*EnrolResponse) ProtoMessage() {}
 
 func (x *EnrolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[18]
+	mi := &file_wire_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1718,7 +1795,7 @@ func (x *EnrolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolResponse.ProtoReflect.Descriptor instead.
 func (*EnrolResponse) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{18}
+	return file_wire_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *EnrolResponse) GetAgent() string {
@@ -1864,7 +1941,7 @@ const file_wire_proto_rawDesc = "" +
 	"\fstates_order\x18\a \x01(\bR\vstatesOrder\"<\n" +
 	"\tWatermark\x12\x17\n" +
 	"\atime_us\x18\x01 \x01(\x03R\x06timeUs\x12\x16\n" +
-	"\x06number\x18\x02 \x01(\x04R\x06number\"\xb6\x02\n" +
+	"\x06number\x18\x02 \x01(\x04R\x06number\"\xe1\x02\n" +
 	"\tHeartbeat\x12\x19\n" +
 	"\bclock_us\x18\x01 \x01(\x03R\aclockUs\x122\n" +
 	"\bcaptured\x18\x02 \x01(\v2\x16.tillbook.v1.WatermarkR\bcaptured\x12\x16\n" +
@@ -1876,7 +1953,13 @@ const file_wire_proto_rawDesc = "" +
 	"\aversion\x18\b \x01(\tR\aversion\x12\x1a\n" +
 	"\bsnapshot\x18\t \x01(\fR\bsnapshot\x12\x12\n" +
 	"\x04next\x18\n" +
-	" \x01(\x04R\x04next\"\x80\x01\n" +
+	" \x01(\x04R\x04next\x12)\n" +
+	"\x04days\x18\v \x03(\v2\x15.tillbook.v1.DayStateR\x04days\"X\n" +
+	"\bDayState\x12\x10\n" +
+	"\x03day\x18\x01 \x01(\tR\x03day\x12\x14\n" +
+	"\x05state\x18\x02 \x01(\tR\x05state\x12\x12\n" +
+	"\x04hold\x18\x03 \x01(\tR\x04hold\x12\x10\n" +
+	"\x03due\x18\x04 \x01(\rR\x03due\"\x80\x01\n" +
 	"\x03Gap\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\fR\x05epoch\x12\x14\n" +
 	"\x05first\x18\x02 \x01(\x04R\x05first\x12\x12\n" +
@@ -1953,7 +2036,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_wire_proto_goTypes = []any{
 	(Lane)(0),              // 0: tillbook.v1.Lane
 	(*Up)(nil),             // 1: tillbook.v1.Up
@@ -1966,48 +2049,50 @@ var file_wire_proto_goTypes = []any{
 	(*Record)(nil),         // 8: tillbook.v1.Record
 	(*Watermark)(nil),      // 9: tillbook.v1.Watermark
 	(*Heartbeat)(nil),      // 10: tillbook.v1.Heartbeat
-	(*Gap)(nil),            // 11: tillbook.v1.Gap
-	(*Ack)(nil),            // 12: tillbook.v1.Ack
-	(*Rejected)(nil),       // 13: tillbook.v1.Rejected
-	(*NewEpoch)(nil),       // 14: tillbook.v1.NewEpoch
-	(*Refusal)(nil),        // 15: tillbook.v1.Refusal
-	(*EnrolRequest)(nil),   // 16: tillbook.v1.EnrolRequest
-	(*RenewRequest)(nil),   // 17: tillbook.v1.RenewRequest
-	(*RecoverRequest)(nil), // 18: tillbook.v1.RecoverRequest
-	(*EnrolResponse)(nil),  // 19: tillbook.v1.EnrolResponse
+	(*DayState)(nil),       // 11: tillbook.v1.DayState
+	(*Gap)(nil),            // 12: tillbook.v1.Gap
+	(*Ack)(nil),            // 13: tillbook.v1.Ack
+	(*Rejected)(nil),       // 14: tillbook.v1.Rejected
+	(*NewEpoch)(nil),       // 15: tillbook.v1.NewEpoch
+	(*Refusal)(nil),        // 16: tillbook.v1.Refusal
+	(*EnrolRequest)(nil),   // 17: tillbook.v1.EnrolRequest
+	(*RenewRequest)(nil),   // 18: tillbook.v1.RenewRequest
+	(*RecoverRequest)(nil), // 19: tillbook.v1.RecoverRequest
+	(*EnrolResponse)(nil),  // 20: tillbook.v1.EnrolResponse
 }
 var file_wire_proto_depIdxs = []int32{
 	4,  // 0: tillbook.v1.Up.hello:type_name -> tillbook.v1.Hello
 	7,  // 1: tillbook.v1.Up.batch:type_name -> tillbook.v1.Batch
 	10, // 2: tillbook.v1.Up.heartbeat:type_name -> tillbook.v1.Heartbeat
-	11, // 3: tillbook.v1.Up.gap:type_name -> tillbook.v1.Gap
+	12, // 3: tillbook.v1.Up.gap:type_name -> tillbook.v1.Gap
 	5,  // 4: tillbook.v1.Down.welcome:type_name -> tillbook.v1.Welcome
-	12, // 5: tillbook.v1.Down.ack:type_name -> tillbook.v1.Ack
+	13, // 5: tillbook.v1.Down.ack:type_name -> tillbook.v1.Ack
 	10, // 6: tillbook.v1.Down.heartbeat:type_name -> tillbook.v1.Heartbeat
-	14, // 7: tillbook.v1.Down.new_epoch:type_name -> tillbook.v1.NewEpoch
-	15, // 8: tillbook.v1.Down.refusal:type_name -> tillbook.v1.Refusal
+	15, // 7: tillbook.v1.Down.new_epoch:type_name -> tillbook.v1.NewEpoch
+	16, // 8: tillbook.v1.Down.refusal:type_name -> tillbook.v1.Refusal
 	3,  // 9: tillbook.v1.Hello.epoch:type_name -> tillbook.v1.Epoch
 	6,  // 10: tillbook.v1.Welcome.ranges:type_name -> tillbook.v1.Range
 	0,  // 11: tillbook.v1.Batch.lane:type_name -> tillbook.v1.Lane
 	9,  // 12: tillbook.v1.Batch.captured:type_name -> tillbook.v1.Watermark
 	9,  // 13: tillbook.v1.Heartbeat.captured:type_name -> tillbook.v1.Watermark
-	6,  // 14: tillbook.v1.Ack.ranges:type_name -> tillbook.v1.Range
-	13, // 15: tillbook.v1.Ack.rejected:type_name -> tillbook.v1.Rejected
-	3,  // 16: tillbook.v1.NewEpoch.epoch:type_name -> tillbook.v1.Epoch
-	3,  // 17: tillbook.v1.EnrolResponse.epoch:type_name -> tillbook.v1.Epoch
-	1,  // 18: tillbook.v1.Collector.Stream:input_type -> tillbook.v1.Up
-	16, // 19: tillbook.v1.Enrolment.Enrol:input_type -> tillbook.v1.EnrolRequest
-	17, // 20: tillbook.v1.Enrolment.Renew:input_type -> tillbook.v1.RenewRequest
-	18, // 21: tillbook.v1.Enrolment.Recover:input_type -> tillbook.v1.RecoverRequest
-	2,  // 22: tillbook.v1.Collector.Stream:output_type -> tillbook.v1.Down
-	19, // 23: tillbook.v1.Enrolment.Enrol:output_type -> tillbook.v1.EnrolResponse
-	19, // 24: tillbook.v1.Enrolment.Renew:output_type -> tillbook.v1.EnrolResponse
-	19, // 25: tillbook.v1.Enrolment.Recover:output_type -> tillbook.v1.EnrolResponse
-	22, // [22:26] is the sub-list for method output_type
-	18, // [18:22] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	11, // 14: tillbook.v1.Heartbeat.days:type_name -> tillbook.v1.DayState
+	6,  // 15: tillbook.v1.Ack.ranges:type_name -> tillbook.v1.Range
+	14, // 16: tillbook.v1.Ack.rejected:type_name -> tillbook.v1.Rejected
+	3,  // 17: tillbook.v1.NewEpoch.epoch:type_name -> tillbook.v1.Epoch
+	3,  // 18: tillbook.v1.EnrolResponse.epoch:type_name -> tillbook.v1.Epoch
+	1,  // 19: tillbook.v1.Collector.Stream:input_type -> tillbook.v1.Up
+	17, // 20: tillbook.v1.Enrolment.Enrol:input_type -> tillbook.v1.EnrolRequest
+	18, // 21: tillbook.v1.Enrolment.Renew:input_type -> tillbook.v1.RenewRequest
+	19, // 22: tillbook.v1.Enrolment.Recover:input_type -> tillbook.v1.RecoverRequest
+	2,  // 23: tillbook.v1.Collector.Stream:output_type -> tillbook.v1.Down
+	20, // 24: tillbook.v1.Enrolment.Enrol:output_type -> tillbook.v1.EnrolResponse
+	20, // 25: tillbook.v1.Enrolment.Renew:output_type -> tillbook.v1.EnrolResponse
+	20, // 26: tillbook.v1.Enrolment.Recover:output_type -> tillbook.v1.EnrolResponse
+	23, // [23:27] is the sub-list for method output_type
+	19, // [19:23] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -2034,7 +2119,7 @@ func file_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   19,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   2,
 		},
