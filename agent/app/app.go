@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -50,6 +51,8 @@ type App struct {
 	listener net.Listener
 	token    string
 	started  time.Time
+	watch    watch
+	turned   atomic.Int64 // when the uplink's loop last turned, in Unix nanoseconds
 }
 
 // New opens what the agent needs. The agent must have joined a collector.
@@ -89,7 +92,7 @@ func New(config Config, log *slog.Logger) (_ *App, err error) {
 	}
 	if a.uplink, err = uplink.New(uplink.Options{
 		Outbox: a.outbox, Agent: a.identity.Agent, Version: buildinfo.Version,
-		Carrier: carrier, Beat: a.beat, Captured: a.captured, Logger: log,
+		Carrier: watched{carrier, &a.turned}, Beat: a.beat, Captured: a.captured, Logger: log,
 	}); err != nil {
 		return nil, err
 	}

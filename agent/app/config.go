@@ -3,11 +3,13 @@ package app
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"tillbook.example/tillbook/agent/host"
 	"tillbook.example/tillbook/shared/bizday"
 	"tillbook.example/tillbook/shared/settings"
 	"tillbook.example/tillbook/shared/suggest"
@@ -21,6 +23,7 @@ const EnvPrefix = "TILLBOOK_AGENT"
 type Config struct {
 	Data    string   `koanf:"data"`   // folder of identity, outbox and token
 	Listen  string   `koanf:"listen"` // loopback address of the local service
+	Proxy   string   `koanf:"proxy"`  // URL of the proxy on the way to the collector; empty: as the environment says
 	Log     Log      `koanf:"log"`
 	Outbox  Outbox   `koanf:"outbox"`
 	Sources []Source `koanf:"sources"`
@@ -57,8 +60,9 @@ type Source struct {
 
 // Defaults returns the configuration before anything is set.
 func Defaults() Config {
+	data, _ := host.Paths()
 	return Config{
-		Data: "/var/lib/tillbook-agent", Listen: "127.0.0.1:7410",
+		Data: data, Listen: "127.0.0.1:7410",
 		Log:    Log{Level: "info", Format: "text"},
 		Outbox: Outbox{MaxMiB: 2048, SoftFreeMiB: 1024, HardFreeMiB: 256},
 	}
@@ -85,6 +89,9 @@ func (c Config) Check() error {
 	}
 	if !loopback(c.Listen) {
 		bad("listen", "%q is not a loopback address; the local service must not be reachable from outside (use 127.0.0.1:PORT)", c.Listen)
+	}
+	if p, err := url.Parse(c.Proxy); c.Proxy != "" && (err != nil || p.Host == "" || p.Scheme != "http" && p.Scheme != "https") {
+		bad("proxy", "write http://HOST:PORT, with USER:PASSWORD@ before the host if it asks for one")
 	}
 	oneOf := func(key, got string, known ...string) {
 		if !slices.Contains(known, got) {

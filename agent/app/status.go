@@ -114,6 +114,7 @@ func (a *App) capturedAt(n uint64) time.Time {
 
 // beat is what the agent tells of itself.
 func (a *App) beat() *tillbookv1.Heartbeat {
+	a.turned.Store(time.Now().UnixNano())
 	s := a.Status()
 	h := &tillbookv1.Heartbeat{ClockUs: time.Now().UnixMicro(), Unsent: s.Outbox.Unsent, Refused: s.Outbox.Refused, Work: s.Work, Version: s.Version}
 	if !s.Outbox.OldestUnsent.IsZero() {

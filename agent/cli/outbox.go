@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tillbook.example/tillbook/agent/app"
+	"tillbook.example/tillbook/agent/host"
 	"tillbook.example/tillbook/agent/outbox"
 	"tillbook.example/tillbook/shared/exit"
 )
@@ -23,7 +24,11 @@ func (e env) outbox() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				report, err := outbox.Verify(filepath.Join(config.Data, app.OutboxFolder))
+				var report outbox.Report
+				err = host.As(config.Data, func() (err error) {
+					report, err = outbox.Verify(filepath.Join(config.Data, app.OutboxFolder))
+					return err
+				})
 				if errors.Is(err, outbox.ErrLocked) {
 					return exit.With(exit.Unreachable, fmt.Errorf("%w: stop the service first", err))
 				}
@@ -46,15 +51,19 @@ func (e env) outbox() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				o, err := outbox.Open(filepath.Join(config.Data, app.OutboxFolder), outbox.Options{Ballast: -1})
+				var stats outbox.Stats
+				err = host.As(config.Data, func() error {
+					o, err := outbox.Open(filepath.Join(config.Data, app.OutboxFolder), outbox.Options{Ballast: -1})
+					if err != nil {
+						return err
+					}
+					stats = o.Stats()
+					return o.Close()
+				})
 				if errors.Is(err, outbox.ErrLocked) {
 					return exit.With(exit.Unreachable, fmt.Errorf("%w: ask the running service with `tillbook-agent status`", err))
 				}
 				if err != nil {
-					return err
-				}
-				stats := o.Stats()
-				if err := o.Close(); err != nil {
 					return err
 				}
 				return e.Print(cmd, stats, func(w io.Writer) error {

@@ -6,11 +6,14 @@ package cli
 import (
 	"context"
 	"io"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"tillbook.example/tillbook/agent/app"
 	"tillbook.example/tillbook/agent/enroll"
+	"tillbook.example/tillbook/agent/host"
 	"tillbook.example/tillbook/agent/outbox"
 	"tillbook.example/tillbook/internal/program"
 	"tillbook.example/tillbook/shared/problem"
@@ -27,14 +30,15 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func command() env {
-	return env{&program.Program{Name: "tillbook-agent", EnvPrefix: app.EnvPrefix, DefaultData: app.Defaults().Data, ConfigFile: "agent.yaml", Codes: []program.Code{
+	data, config := host.Paths()
+	return env{&program.Program{Name: "tillbook-agent", EnvPrefix: app.EnvPrefix, DefaultData: data, DefaultConfig: config, ConfigFile: filepath.Base(config), Codes: []program.Code{
 		{Of: enroll.ErrNone, Code: "not_enrolled"}, {Of: enroll.ErrEnrolled, Code: "enrolled"}, {Of: outbox.ErrLocked, Code: "running"},
 	}}}
 }
 
 func (e env) root() *cobra.Command {
 	root := e.Root("Takes a store's sales from its tills and streams them to the collector")
-	root.AddCommand(e.run(), e.enroll(), e.status(), e.tail(), e.reread(), e.outbox(), e.Config(origins), Read())
+	root.AddCommand(e.run(), e.enroll(), e.status(), e.tail(), e.reread(), e.outbox(), e.service(), e.Config(origins), Read())
 	return root
 }
 
@@ -45,6 +49,9 @@ func (e env) load() (app.Config, error) {
 		return app.Config{}, err
 	}
 	config, _, err := app.Load(layers...)
+	if err == nil && config.Proxy != "" { // where every library looks, also for the command line's own calls
+		err = os.Setenv("HTTPS_PROXY", config.Proxy)
+	}
 	return config, problem.With("configuration", err)
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"tillbook.example/tillbook/agent/app"
 	"tillbook.example/tillbook/agent/enroll"
+	"tillbook.example/tillbook/agent/host"
 	"tillbook.example/tillbook/internal/program"
 	"tillbook.example/tillbook/shared/buildinfo"
 	"tillbook.example/tillbook/shared/exit"
@@ -27,7 +28,8 @@ const enrollTimeout = 20 * time.Second
 const memoryLimit = 40 << 20
 
 func (e env) run() *cobra.Command {
-	return &cobra.Command{
+	var service bool
+	cmd := &cobra.Command{
 		Use: "run", Short: "Take in and send sales until stopped", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := e.load()
@@ -37,13 +39,21 @@ func (e env) run() *cobra.Command {
 			if os.Getenv("GOMEMLIMIT") == "" {
 				debug.SetMemoryLimit(memoryLimit)
 			}
-			agent, err := app.New(config, program.Logger(cmd.ErrOrStderr(), config.Log.Level, config.Log.Format))
-			if err != nil {
-				return err
+			log := program.Logger(cmd.ErrOrStderr(), config.Log.Level, config.Log.Format)
+			if service {
+				return e.runService(cmd.Context(), config, log)
 			}
-			return errors.Join(agent.Run(cmd.Context()), agent.Close())
+			return host.As(config.Data, func() error {
+				agent, err := app.New(config, log)
+				if err != nil {
+					return err
+				}
+				return errors.Join(agent.Run(cmd.Context()), agent.Close())
+			})
 		},
 	}
+	cmd.Flags().BoolVar(&service, "service", false, "as the service manager runs it: tell it of progress, and wait to be enrolled")
+	return cmd
 }
 
 func (e env) enroll() *cobra.Command {
@@ -55,18 +65,13 @@ func (e env) enroll() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			host, err := os.Hostname()
-			if err != nil {
-				return fmt.Errorf("this machine's name: %w", err)
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), enrollTimeout)
-			defer cancel()
-			identity, err := enroll.Join(ctx, config.Data, args[0], host, buildinfo.Version, replace)
-			if errors.Is(err, enroll.ErrEnrolled) {
+			var identity *enroll.Identity
+			err = host.As(config.Data, func() (err error) {
+				identity, err = join(cmd.Context(), config.Data, args[0], replace)
 				return err
-			}
+			})
 			if err != nil {
-				return exit.With(exit.Unreachable, problem.With("join", err))
+				return err
 			}
 			return e.Print(cmd, map[string]any{
 				"agent": identity.Agent, "merchant": identity.Merchant, "store": identity.Store, "collector": identity.Collector, "expires": identity.Expires(),
@@ -78,4 +83,19 @@ func (e env) enroll() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&replace, "replace", false, "give up the present identity")
 	return cmd
+}
+
+// join redeems a join string for this machine.
+func join(ctx context.Context, data, text string, replace bool) (*enroll.Identity, error) {
+	machine, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("this machine's name: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, enrollTimeout)
+	defer cancel()
+	identity, err := enroll.Join(ctx, data, text, machine, buildinfo.Version, replace)
+	if err != nil && !errors.Is(err, enroll.ErrEnrolled) {
+		err = exit.With(exit.Unreachable, problem.With("join", err))
+	}
+	return identity, err
 }

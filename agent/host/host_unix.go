@@ -91,28 +91,34 @@ func (s systemd) notify(state string) error {
 	return errors.Join(err, connection.Close())
 }
 
-// Become gives up root for the owner of the data folder, for good: what is
-// written there must stay readable for the service, and a folder that an
+// As does something as the owner of the data folder where that is not root: what
+// is written there must stay readable for the service, and a folder that an
 // ordinary account owns is no place for root to write in.
-func Become(data string) error {
-	if os.Geteuid() != 0 {
-		return nil
-	}
+func As(data string, do func() error) error {
 	info, err := os.Stat(data)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if os.Geteuid() != 0 || errors.Is(err, fs.ErrNotExist) {
+		return do()
 	}
 	if err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
 	owner, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || owner.Uid == 0 {
-		return nil
+		return do()
 	}
-	if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(int(owner.Gid)), syscall.Setuid(int(owner.Uid))); err != nil {
+	groups, err := syscall.Getgroups()
+	if err != nil {
 		return fmt.Errorf("become the owner of %s: %w", data, err)
 	}
-	return nil
+	// The real account stays root, which is what allows the way back.
+	const same = -1
+	back := func() error {
+		return errors.Join(syscall.Setreuid(same, 0), syscall.Setregid(same, 0), syscall.Setgroups(groups))
+	}
+	if err := errors.Join(syscall.Setgroups([]int{int(owner.Gid)}), syscall.Setregid(same, int(owner.Gid)), syscall.Setreuid(same, int(owner.Uid))); err != nil {
+		return errors.Join(fmt.Errorf("become the owner of %s: %w", data, err), back())
+	}
+	return errors.Join(do(), back())
 }
 
 // install writes the unit, unless a package brought it, and enables it.

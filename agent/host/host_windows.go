@@ -133,9 +133,8 @@ func Log(next slog.Handler) (slog.Handler, error) {
 	return newEvents(next, log), nil
 }
 
-// Become does nothing: the data folder's rights are inherited by what is made
-// in it.
-func Become(string) error { return nil }
+// As does something: what is made in the data folder inherits its rights.
+func As(_ string, do func() error) error { return do() }
 
 // install makes the service or sets the present one right, and gives its
 // account the data folder.

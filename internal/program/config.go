@@ -99,16 +99,9 @@ func (p *Program) initialise(cmd *cobra.Command, load Load) error {
 	if err != nil {
 		return err
 	}
-	path := p.configPath
-	if path == "" {
-		folder := p.data
-		if folder == "" {
-			folder = p.DefaultData
-		}
-		if err := os.MkdirAll(folder, 0o700); err != nil {
-			return fmt.Errorf("data folder: %w", err)
-		}
-		path = filepath.Join(folder, p.ConfigFile)
+	path := p.ConfigPath()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("configuration folder: %w", err)
 	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, fs.ErrExist) {

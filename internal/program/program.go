@@ -30,6 +30,9 @@ type Program struct {
 	EnvPrefix   string // TILLBOOK_AGENT
 	DefaultData string
 	ConfigFile  string // read from the data folder where --config is not given
+	// DefaultConfig is the path that is read where neither --config nor --data is
+	// given; empty: ConfigFile in DefaultData.
+	DefaultConfig string
 	// Codes are the codes of errors that the rooms declare (errors.Is), for those
 	// that carry none.
 	Codes []Code
@@ -51,7 +54,7 @@ func (p *Program) Root(short string) *cobra.Command {
 	root := &cobra.Command{Use: p.Name, Short: short, Version: buildinfo.Version, SilenceUsage: true, SilenceErrors: true}
 	flags := root.PersistentFlags()
 	flags.StringVar(&p.data, "data", "", "data folder (default "+p.DefaultData+")")
-	flags.StringVar(&p.configPath, "config", "", "configuration file (default "+p.ConfigFile+" in the data folder)")
+	flags.StringVar(&p.configPath, "config", "", "configuration file (default "+p.ConfigPath()+"; with --data: "+p.ConfigFile+" in that folder)")
 	flags.BoolVar(&p.json, "json", false, "print JSON")
 	flags.StringArrayVar(&p.set, "set", nil, "set one configuration value, KEY=VALUE; may be repeated")
 	return root
@@ -121,14 +124,7 @@ func (p *Program) Layers() ([]settings.Layer, error) {
 		flags[key] = value
 	}
 	var layers []settings.Layer
-	path, required := p.configPath, true
-	if path == "" {
-		folder := p.data
-		if folder == "" {
-			folder = p.DefaultData
-		}
-		path, required = filepath.Join(folder, p.ConfigFile), false
-	}
+	path, required := p.ConfigPath(), p.configPath != ""
 	text, err := os.ReadFile(path)
 	switch {
 	case err == nil:
@@ -142,6 +138,22 @@ func (p *Program) Layers() ([]settings.Layer, error) {
 	}
 	return append(layers, settings.Environment(p.EnvPrefix, os.Environ()), settings.Values("flag", flags)), nil
 }
+
+// ConfigPath is the configuration file of this call, which need not be there.
+func (p *Program) ConfigPath() string {
+	switch {
+	case p.configPath != "":
+		return p.configPath
+	case p.data != "":
+		return filepath.Join(p.data, p.ConfigFile)
+	case p.DefaultConfig != "":
+		return p.DefaultConfig
+	}
+	return filepath.Join(p.DefaultData, p.ConfigFile)
+}
+
+// DataGiven is the data folder that a flag named, empty if none did.
+func (p *Program) DataGiven() string { return p.data }
 
 // JSON reports whether JSON was asked for.
 func (p *Program) JSON() bool { return p.json }

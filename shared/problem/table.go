@@ -185,7 +185,7 @@ var table = []Kind{
 	{"enrolled", "The agent has joined already", 0, Config, Installer, false,
 		"There is an identity in the data folder, and a second would take its place.",
 		"To join another store, stop the service and enrol with --replace."},
-	{"unsent", "Sales are unsent", 0, Data, Installer, true,
+	{"unsent", "Sales are unsent", 0, Transient, Installer, true,
 		"The agent holds documents that the collector has not acknowledged; without the agent nobody would send them.",
 		"Bring the store online and wait until `tillbook-agent status` says 0 unsent; or force it (--force, TILLBOOK_FORCE=1, FORCE=1): the data folder is kept."},
 	{"service", "The service manager did not do it", 0, System, Installer, false,
