@@ -33,6 +33,12 @@ type calendar struct {
 	read time.Time
 }
 
+// Derive returns how documents find their business day, by their stores'
+// calendars.
+func Derive(directory merchant.Directory) func(context.Context, fleet.Identity, *document.Document) (bizday.Day, error) {
+	return (&calendars{directory: directory}).derive
+}
+
 func (c *calendars) derive(ctx context.Context, id fleet.Identity, d *document.Document) (bizday.Day, error) {
 	rule, err := c.rule(ctx, id)
 	if err != nil {

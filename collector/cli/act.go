@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"os/user"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,12 +22,7 @@ func (e env) onDay(cmd *cobra.Command, args []string, f func(db *storage.DB, ref
 	if err != nil {
 		return problem.With("usage", err)
 	}
-	_, db, err := e.database(cmd.Context())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	return f(db, day.Ref{Merchant: args[0], Store: args[1], Day: parsed})
+	return e.onDatabase(cmd, func(db *storage.DB) error { return f(db, day.Ref{Merchant: args[0], Store: args[1], Day: parsed}) })
 }
 
 func (e env) proof() *cobra.Command {
@@ -71,12 +64,9 @@ func (e env) accept() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "accept MERCHANT STORE DAY DIFFERENCE-ID", Short: "Accept a difference of a day's proof, so that it no longer holds the day", Args: cobra.ExactArgs(4),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if by == "" {
-				who, err := user.Current()
-				if err != nil {
-					return fmt.Errorf("who accepts? name yourself with --by: %w", err)
-				}
-				by = who.Username
+			by, err := who(by)
+			if err != nil {
+				return err
 			}
 			return e.onDay(cmd, args, func(db *storage.DB, ref day.Ref) error {
 				facts, err := db.Facts(cmd.Context(), ref)
@@ -93,7 +83,7 @@ func (e env) accept() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&by, "by", "", "who accepts it (default: the user of this machine)")
+	byFlag(cmd, &by)
 	return cmd
 }
 

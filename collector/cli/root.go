@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -38,7 +39,8 @@ func (e env) root() *cobra.Command {
 	root := e.Root("Takes in sales from stores, closes and proves their days, and posts them to the books")
 	root.AddCommand(
 		e.serve(), e.migrate(), e.apply(), e.export(), e.joinCode(), e.agents(), e.revoke(), e.authority(),
-		e.days(), e.entry(), e.proof(), e.accept(), e.reopen(), e.post(), e.verify(), e.status(), e.Config(origins), Preview(),
+		e.days(), e.entry(), e.proof(), e.accept(), e.reopen(), e.post(), e.rejected(), e.conflicts(), e.settle(), e.verify(), e.status(),
+		e.Config(origins), Preview(),
 	)
 	return root
 }
@@ -56,6 +58,16 @@ func (e env) load() (app.Config, error) {
 func origins(layers ...settings.Layer) ([]settings.Origin, error) {
 	_, values, err := app.Load(layers...)
 	return values, err
+}
+
+// onDatabase runs f over the database of the configured data folder.
+func (e env) onDatabase(cmd *cobra.Command, f func(db *storage.DB) error) (err error) {
+	_, db, err := e.database(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return f(db)
 }
 
 // database opens the database of the configured data folder.

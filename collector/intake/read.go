@@ -11,6 +11,7 @@ import (
 
 	"tillbook.example/tillbook/collector/fleet"
 	tillbookv1 "tillbook.example/tillbook/proto/tillbookv1"
+	"tillbook.example/tillbook/shared/bizday"
 	"tillbook.example/tillbook/shared/document"
 )
 
@@ -46,12 +47,20 @@ func (s *Service) read(ctx context.Context, id fleet.Identity, raw []byte) (Reco
 		r.Code, r.Text = splitReason(sent.Reason)
 		return r, nil
 	}
+	return r.read(ctx, s.o.Day, id, &sent.Hash)
+}
+
+// dayOf derives a document's business day; see Options.Day.
+type dayOf = func(ctx context.Context, id fleet.Identity, d *document.Document) (bizday.Day, error)
+
+// read completes a record from its bytes. hash is what its agent says the
+// document's is; nil where that was not kept.
+func (r Record) read(ctx context.Context, day dayOf, id fleet.Identity, hash *[]byte) (Record, error) {
 	reject := func(code string, err error) (Record, error) {
 		r.Document, r.Key, r.Code, r.Text = nil, "", code, clip(err.Error())
 		return r, nil
 	}
-
-	d, err := document.Unmarshal(sent.Document)
+	d, err := document.Unmarshal(r.Bytes)
 	newer := errors.Is(err, document.ErrNewer)
 	if err != nil && (!newer || d == nil) {
 		return reject(CodeUnreadable, err)
@@ -62,19 +71,24 @@ func (s *Service) read(ctx context.Context, id fleet.Identity, raw []byte) (Reco
 	if err := d.Check(); err != nil {
 		return reject(CodeInvalid, err)
 	}
-	if len(sent.Hash) != len(r.Hash) {
-		return reject(CodeHash, fmt.Errorf("a hash of %d bytes", len(sent.Hash)))
-	}
-	r.Hash = [32]byte(sent.Hash)
-	if hash := document.Hash(d); hash != r.Hash && !newer {
-		return reject(CodeHash, fmt.Errorf("the document's hash is %x, the record says %x", hash[:8], r.Hash[:8]))
+	own := document.Hash(d)
+	switch {
+	case hash == nil:
+		r.Hash = own
+	case len(*hash) != len(r.Hash):
+		return reject(CodeHash, fmt.Errorf("a hash of %d bytes", len(*hash)))
+	default:
+		r.Hash = [32]byte(*hash)
+		if own != r.Hash && !newer {
+			return reject(CodeHash, fmt.Errorf("the document's hash is %x, the record says %x", own[:8], r.Hash[:8]))
+		}
 	}
 	if d.Key.Store != id.Store {
 		return reject(CodeStore, fmt.Errorf("store %q, the agent speaks for %q", d.Key.Store, id.Store))
 	}
 	d.Key.Merchant, d.ContentHash = id.Merchant, hex.EncodeToString(r.Hash[:])
 	r.Document, r.Key = d, d.Key.String()
-	r.Day, err = s.o.Day(ctx, id, d)
+	r.Day, err = day(ctx, id, d)
 	if errors.Is(err, ErrNoDay) {
 		return reject(CodeNoDay, err)
 	}

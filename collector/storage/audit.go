@@ -15,7 +15,7 @@ const (
 	auditPostings query = postingColumns + ` WHERE merchant = $1 ORDER BY store, day, target, revision`
 	auditEpochs   query = `SELECT agent, epoch, id, start, reason, issued_at, stored, digest, safe, covered_to FROM epoch WHERE merchant = $1 ORDER BY agent, epoch`
 	auditRuns     query = `SELECT agent, epoch, first, last, received, lost, before, digests FROM stream_batch WHERE merchant = $1 ORDER BY agent, epoch, first`
-	auditRejected query = `SELECT store, agent, epoch, number, capture, code, text, received, replayed, body FROM rejected WHERE merchant = $1 ORDER BY agent, epoch, number`
+	auditRejected query = `SELECT store, agent, epoch, number, capture, code, text, received, replayed, dismissed_by, body FROM rejected WHERE merchant = $1 ORDER BY agent, epoch, number`
 )
 
 // Document is one stored revision of a document.
@@ -64,7 +64,8 @@ type Rejected struct {
 	Store, Agent           string
 	Epoch, Number, Capture uint64
 	Code, Text             string
-	Received, Replayed     time.Time // Replayed is zero until it was read after all
+	Received, Replayed     time.Time // Replayed is zero until it was read after all, or dismissed
+	DismissedBy            string    // empty unless a person did
 	Body                   []byte
 }
 
@@ -145,7 +146,7 @@ func (db *DB) EachRejected(ctx context.Context, merchant string, f func(Rejected
 	return db.each(ctx, "read rejected records of merchant "+merchant, func(scan func(...any) error) error {
 		var r Rejected
 		var received, replayed int64
-		if err := scan(&r.Store, &r.Agent, &r.Epoch, &r.Number, &r.Capture, &r.Code, &r.Text, &received, &replayed, &r.Body); err != nil {
+		if err := scan(&r.Store, &r.Agent, &r.Epoch, &r.Number, &r.Capture, &r.Code, &r.Text, &received, &replayed, &r.DismissedBy, &r.Body); err != nil {
 			return err
 		}
 		r.Received, r.Replayed = moment(received), moment(replayed)

@@ -45,6 +45,7 @@ import (
 
 var (
 	_ intake.Store       = (*DB)(nil)
+	_ intake.Shelf       = (*DB)(nil)
 	_ day.Store          = (*DB)(nil)
 	_ posting.Store      = (*DB)(nil)
 	_ fleet.Store        = (*DB)(nil)

@@ -37,6 +37,7 @@ func Run(t *testing.T, fresh Fresh) {
 		{"Fleet", fleetTests()},
 		{"Epoch", epochTests()},
 		{"Commit", commitTests()},
+		{"Shelf", shelfTests()},
 		{"Day", dayTests()},
 		{"Facts", factsTests()},
 		{"Posting", postingTests()},

@@ -1,0 +1,168 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"tillbook.example/tillbook/collector/day"
+	"tillbook.example/tillbook/collector/intake"
+	"tillbook.example/tillbook/shared/bizday"
+)
+
+const (
+	shelvedRecords query = `SELECT store, agent, epoch, number, capture, recipe, code, text, received, body FROM rejected
+		WHERE merchant = $1 AND replayed = 0 ORDER BY received, agent, epoch, number`
+	unshelve query = `UPDATE rejected SET replayed = $5, dismissed_by = $6
+		WHERE merchant = $1 AND agent = $2 AND epoch = $3 AND number = $4 AND replayed = 0`
+
+	conflictingRevisions query = `SELECT d.key, d.revision, d.standing, d.agent, d.hash, d.store, d.day, d.received, d.body FROM document d
+		WHERE d.merchant = $1 AND d.standing IN ('current', 'conflict')
+		AND EXISTS (SELECT 1 FROM document c WHERE c.merchant = d.merchant AND c.key = d.key AND c.standing = 'conflict')
+		ORDER BY d.key, d.revision`
+	setStanding      query = `UPDATE document SET standing = $4, conflict = 0 WHERE merchant = $1 AND key = $2 AND revision = $3`
+	insertSettlement query = `INSERT INTO settlement (merchant, key, at, agent, settled_by) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (merchant, key, at) DO NOTHING`
+)
+
+// Shelved implements intake.Shelf.
+func (db *DB) Shelved(ctx context.Context, merchant string) ([]intake.Shelved, error) {
+	var out []intake.Shelved
+	err := db.each(ctx, "read shelved records of merchant "+merchant, func(scan func(...any) error) error {
+		s := intake.Shelved{}
+		s.From.Merchant = merchant
+		var received int64
+		err := scan(&s.From.Store, &s.From.Agent, &s.Epoch, &s.Number, &s.Capture, &s.Recipe, &s.Code, &s.Text, &received, &s.Bytes)
+		s.Received = moment(received)
+		out = append(out, s)
+		return err
+	}, shelvedRecords, merchant)
+	return out, err
+}
+
+// Replay implements intake.Shelf.
+func (db *DB) Replay(ctx context.Context, s intake.Shelved, r intake.Record, at time.Time) (intake.Verdict, error) {
+	var verdict intake.Verdict
+	err := db.write(ctx, "replay "+s.String(), func(tx *tx) error {
+		b := intake.Batch{From: s.From, First: s.Number, Records: []intake.Record{r}, Digests: make([][32]byte, 1), At: at}
+		if err := check(b); err != nil {
+			return err
+		}
+		if err := tx.unshelve(s, "", at); err != nil {
+			return err
+		}
+		e := &epoch{id: s.From}
+		e.Epoch.Order = s.Epoch
+		w := &writing{tx: tx, batch: b, epoch: e, verdicts: make([]intake.Verdict, 1), raised: map[bizday.Day]int64{}}
+		if err := w.records(run{first: s.Number, last: s.Number}); err != nil {
+			return err
+		}
+		verdict = w.verdicts[0]
+		return w.raiseDays()
+	})
+	return verdict, err
+}
+
+// Dismiss implements intake.Shelf.
+func (db *DB) Dismiss(ctx context.Context, s intake.Shelved, by string, at time.Time) error {
+	return db.write(ctx, "dismiss "+s.String(), func(tx *tx) error { return tx.unshelve(s, by, at) })
+}
+
+func (t *tx) unshelve(s intake.Shelved, by string, at time.Time) error {
+	n, err := t.exec(unshelve, s.From.Merchant, s.From.Agent, s.Epoch, s.Number, micros(at), by)
+	if err == nil && n == 0 {
+		err = intake.ErrSettled
+	}
+	return err
+}
+
+// Contradiction is one of the versions of a document of which two agents say
+// different things.
+type Contradiction struct {
+	day.Ref
+	Key      string
+	Revision int
+	Counts   bool // it is what the day is made of now
+	Agent    string
+	Hash     [32]byte
+	Received time.Time
+	Body     []byte
+}
+
+// Contradictions returns a merchant's documents with a conflict, all versions of
+// each that stand against each other, by key and revision.
+func (db *DB) Contradictions(ctx context.Context, merchant string) ([]Contradiction, error) {
+	var out []Contradiction
+	err := db.read(ctx, "read conflicts of merchant "+merchant, func(tx *tx) (err error) {
+		out, err = tx.contradictions(merchant)
+		return err
+	})
+	return out, err
+}
+
+func (t *tx) contradictions(merchant string) ([]Contradiction, error) {
+	var out []Contradiction
+	err := t.each(func(scan func(...any) error) error {
+		c := Contradiction{Ref: day.Ref{Merchant: merchant}}
+		var standing string
+		var received int64
+		var hash []byte
+		err := scan(&c.Key, &c.Revision, &standing, &c.Agent, &hash, &c.Store, &c.Day, &received, &c.Body)
+		if err != nil {
+			return err
+		}
+		c.Counts, c.Received = standing == current, moment(received)
+		c.Hash, err = digest(hash)
+		out = append(out, c)
+		return err
+	}, conflictingRevisions, merchant)
+	return out, err
+}
+
+// Settle ends a conflict: the newest version of the named agent counts, the
+// others become past revisions, and the days of both are closed anew. A key
+// without a conflict, or of which the agent says nothing, is ErrNone.
+func (db *DB) Settle(ctx context.Context, merchant, key, agent, by string, at time.Time) error {
+	return db.write(ctx, "settle the conflict of document "+key, func(tx *tx) error {
+		all, err := tx.contradictions(merchant)
+		if err != nil {
+			return err
+		}
+		var chosen *Contradiction
+		var standing []Contradiction
+		for i, c := range all {
+			if c.Key != key {
+				continue
+			}
+			standing = append(standing, c)
+			if c.Agent == agent {
+				chosen = &all[i] // the newest is the last
+			}
+		}
+		if chosen == nil {
+			return fmt.Errorf("agent %s has no version of it that stands against another: %w", agent, ErrNone)
+		}
+		days := map[day.Ref]bool{}
+		for _, c := range standing {
+			becomes := past
+			if c.Revision == chosen.Revision {
+				becomes = current
+			}
+			if _, err := tx.exec(setStanding, merchant, key, c.Revision, becomes); err != nil {
+				return err
+			}
+			if c.Counts || becomes == current {
+				days[c.Ref] = true
+			}
+		}
+		if _, err := tx.exec(insertSettlement, merchant, key, micros(at), agent, by); err != nil {
+			return err
+		}
+		for ref := range days {
+			if err := tx.raise(ref, 1, at); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
