@@ -38,6 +38,9 @@ import (
 // of it changed.
 const longestRest = 10 * time.Second
 
+// toldDays is how many of its store's days an agent is told.
+const toldDays = 7
+
 // DatabaseFile is the database's name in the data folder.
 const DatabaseFile = "collector.db"
 
@@ -108,6 +111,9 @@ func New(ctx context.Context, config Config, log *slog.Logger, options ...Option
 	if a.intake, err = intake.NewService(intake.Options{
 		Store: a.db, Presence: a.db, Day: (&calendars{directory: a.db}).derive, Logger: log, Version: buildinfo.Version,
 		Allowed: func(ctx context.Context, id fleet.Identity) error { return fleet.Allowed(ctx, a.db, id) },
+		Days: func(ctx context.Context, id fleet.Identity) ([]intake.DayState, error) {
+			return a.db.LastDays(ctx, id, toldDays)
+		},
 	}); err != nil {
 		return nil, err
 	}

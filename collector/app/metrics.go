@@ -18,6 +18,7 @@ const scrapeLimit = 5 * time.Second
 
 // Every state that a label may have, so that a state nothing is in reads 0.
 var (
+	works     = []string{"ok", "degraded", "failed", "upgrading", "paused"}
 	contacts  = []string{fleet.Pending, fleet.Online, fleet.Silent, fleet.Retired}
 	dayStates = []string{day.Open, day.Closing, day.Held, day.Ready, day.External}
 	postings  = []string{posting.Intended, posting.Sent, posting.Unknown, posting.Posted, posting.Refused, posting.Parked, posting.Undone}
@@ -28,9 +29,9 @@ var (
 type figures struct {
 	app *App
 
-	agents, days, postings, unsent, oldest, broken, audited *prometheus.Desc
-	sessions, batches, records, rejected, forks, refusals   *prometheus.Desc
-	recovered, unrecovered, copies, up                      *prometheus.Desc
+	agents, work, skewed, days, postings, unsent, oldest, broken, audited *prometheus.Desc
+	sessions, batches, records, rejected, forks, refusals                 *prometheus.Desc
+	recovered, unrecovered, copies, up                                    *prometheus.Desc
 }
 
 func (a *App) registry() (*prometheus.Registry, error) {
@@ -40,6 +41,8 @@ func (a *App) registry() (*prometheus.Registry, error) {
 	f := &figures{
 		app:         a,
 		agents:      desc("agents", "Agents by contact.", "contact"),
+		work:        desc("agents_work", "Online agents by what they say of their work.", "work"),
+		skewed:      desc("agents_skewed", "Online agents whose clock is more than two minutes off."),
 		days:        desc("store_days", "Store-days by state.", "state"),
 		postings:    desc("postings", "Postings by state.", "state"),
 		unsent:      desc("agents_unsent_records", "Records that agents say they have not sent, all together."),
@@ -71,7 +74,7 @@ func (a *App) registry() (*prometheus.Registry, error) {
 // Describe lists the metrics.
 func (f *figures) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		f.agents, f.days, f.postings, f.unsent, f.oldest, f.broken, f.audited,
+		f.agents, f.work, f.skewed, f.days, f.postings, f.unsent, f.oldest, f.broken, f.audited,
 		f.sessions, f.batches, f.records, f.rejected, f.forks, f.refusals, f.recovered, f.unrecovered, f.copies, f.up,
 	} {
 		out <- d
@@ -127,11 +130,17 @@ func (f *figures) database(ctx context.Context, gauge func(*prometheus.Desc, flo
 	if err != nil {
 		return err
 	}
-	contact := map[string]int{}
+	contact, work, skewed := map[string]int{}, map[string]int{}, 0
 	var unsent uint64
 	var oldest time.Duration
 	for _, a := range agents {
 		contact[a.Contact(now)]++
+		if a.Contact(now) == fleet.Online {
+			work[a.Beat.Work]++
+			if a.Beat.Skew.Abs() > fleet.MaxSkew {
+				skewed++
+			}
+		}
 		unsent += a.Beat.Unsent
 		if at := a.Beat.OldestUnsent; !at.IsZero() && a.RevokedAt.IsZero() {
 			oldest = max(oldest, now.Sub(at))
@@ -139,6 +148,10 @@ func (f *figures) database(ctx context.Context, gauge func(*prometheus.Desc, flo
 	}
 	gauge(f.unsent, float64(unsent))
 	gauge(f.oldest, oldest.Seconds())
+	gauge(f.skewed, float64(skewed))
+	for _, w := range works {
+		gauge(f.work, float64(work[w]), w)
+	}
 	for _, c := range contacts {
 		gauge(f.agents, float64(contact[c]), c)
 	}

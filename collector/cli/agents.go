@@ -68,6 +68,9 @@ type agentRow struct {
 	Recoveries   uint64    `json:"recoveries"` // certificates given after the one before had expired
 	RecoveredAt  time.Time `json:"recovered_at,omitzero"`
 	CopiedAt     time.Time `json:"copied_at,omitzero"` // another copy of the identity was seen
+	Skew         float64   `json:"clock_skew_seconds"` // its clock less ours, at its last heartbeat
+	// Metrics are the agent's own, as it last sent them, by name and labels.
+	Metrics map[string]float64 `json:"metrics,omitempty"`
 }
 
 // identity says in some words what support should know of an agent's certificate.
@@ -81,6 +84,14 @@ func (r agentRow) identity() string {
 		return "recovered " + r.RecoveredAt.UTC().Format(time.DateOnly)
 	case !r.ExpiresAt.IsZero():
 		return "until " + r.ExpiresAt.UTC().Format(time.DateOnly)
+	}
+	return ""
+}
+
+// clock says how far an agent's clock is off, where that is worth telling.
+func (r agentRow) clock() string {
+	if skew := time.Duration(r.Skew * float64(time.Second)); skew.Abs() > fleet.MaxSkew {
+		return fmt.Sprintf("%+ds", int(skew.Seconds()))
 	}
 	return ""
 }
@@ -100,18 +111,22 @@ func (e env) agents() *cobra.Command {
 			}
 			rows := make([]agentRow, 0, len(agents))
 			for _, a := range agents {
+				metrics, err := fleet.Metrics(a.Beat.Snapshot)
+				if err != nil { // what one agent sent must not hide the others
+					fmt.Fprintf(cmd.ErrOrStderr(), "agent %s: %v\n", a.Agent, err)
+				}
 				rows = append(rows, agentRow{
 					Merchant: a.Merchant, Store: a.Store, Agent: a.Agent, Contact: a.Contact(time.Now()), Work: a.Beat.Work, Host: a.Host,
 					Version: a.Version, SeenAt: a.SeenAt, CoveredTo: a.Beat.CoveredTo, Unsent: a.Beat.Unsent, OldestUnsent: a.Beat.OldestUnsent,
 					Refused: a.Beat.Refused, Quarantined: a.Beat.Quarantined, ExpiresAt: a.Newest.ExpiresAt,
-					Recoveries: a.Recoveries, RecoveredAt: a.RecoveredAt, CopiedAt: a.CopiedAt,
+					Recoveries: a.Recoveries, RecoveredAt: a.RecoveredAt, CopiedAt: a.CopiedAt, Skew: a.Beat.Skew.Seconds(), Metrics: metrics,
 				})
 			}
 			return e.Print(cmd, rows, func(w io.Writer) error {
 				table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-				fmt.Fprintln(table, "MERCHANT\tSTORE\tAGENT\tCONTACT\tWORK\tUNSENT\tHOST\tVERSION\tIDENTITY")
+				fmt.Fprintln(table, "MERCHANT\tSTORE\tAGENT\tCONTACT\tWORK\tUNSENT\tCLOCK\tHOST\tVERSION\tIDENTITY")
 				for _, r := range rows {
-					fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", r.Merchant, r.Store, r.Agent, r.Contact, r.Work, r.Unsent, r.Host, r.Version, r.identity())
+					fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", r.Merchant, r.Store, r.Agent, r.Contact, r.Work, r.Unsent, r.clock(), r.Host, r.Version, r.identity())
 				}
 				return table.Flush()
 			})

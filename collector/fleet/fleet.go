@@ -51,9 +51,14 @@ type Beat struct {
 	OldestUnsent time.Time
 	Refused      uint64
 	Quarantined  uint64
-	Work         string    // ok degraded failed upgrading paused
-	CoveredTo    time.Time // everything captured up to here is stored
+	Work         string        // ok degraded failed upgrading paused
+	CoveredTo    time.Time     // everything captured up to here is stored
+	Skew         time.Duration // its clock less ours
+	Snapshot     []byte        // its metrics, see Metrics; empty: none came with this one
 }
+
+// MaxSkew is how far an agent's clock may be off before people are told.
+const MaxSkew = 2 * time.Minute
 
 // Contact states of an agent.
 const (

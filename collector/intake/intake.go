@@ -52,6 +52,13 @@ type Batch struct {
 // Last returns the batch's last wire number.
 func (b Batch) Last() uint64 { return b.First + uint64(len(b.Records)) - 1 }
 
+// DayState is how a store-day is, as an agent's people are told.
+type DayState struct {
+	Day         bizday.Day
+	State, Hold string // as in package day; Hold is its reason, empty for none
+	Due         uint32 // targets that do not hold the newest entry yet
+}
+
 // Watermark says that everything captured up to Time has a wire number of at
 // most Number. A zero Time says nothing.
 type Watermark struct {

@@ -41,6 +41,9 @@ type Options struct {
 	// Allowed says whether an agent may speak. fleet.ErrRevoked and
 	// fleet.ErrUnknown refuse it; any other error means try again later.
 	Allowed func(ctx context.Context, id fleet.Identity) error
+	// Days returns an agent's store's last days, the newest first, for its people
+	// to see. Optional.
+	Days    func(ctx context.Context, id fleet.Identity) ([]DayState, error)
 	Logger  *slog.Logger
 	Version string // of the collector
 
@@ -49,7 +52,7 @@ type Options struct {
 	Credits     uint32        // batches an agent may have unacknowledged; default 8
 	Beat        time.Duration // between heartbeats; default 20 s
 	Dead        time.Duration // silence after which a session ends; default 60 s
-	Check       time.Duration // between looks at Allowed and the incarnation; default 1 min
+	Check       time.Duration // between looks at Allowed, the incarnation and Days; default 1 min
 	CommitLimit time.Duration // of one commit; default 30 s, below the agent's patience
 }
 

@@ -385,6 +385,7 @@ func TestHeartbeatsGoBothWaysAndSilenceEndsTheSession(t *testing.T) {
 		a.hearAck()
 		joined := time.Now()
 		beat := &tillbookv1.Heartbeat{
+			ClockUs: joined.Add(-3 * time.Second).UnixMicro(), Snapshot: []byte("figures"),
 			Unsent: 7, OldestUnsentUs: joined.UnixMicro(), Refused: 1, Quarantined: 2, Work: "degraded",
 			Captured: &tillbookv1.Watermark{TimeUs: joined.Add(time.Hour).UnixMicro(), Number: 2}, // its clock is ahead
 		}
@@ -398,6 +399,9 @@ func TestHeartbeatsGoBothWaysAndSilenceEndsTheSession(t *testing.T) {
 		}
 		if b := beats[0]; b.Unsent != 7 || b.Work != "degraded" || !b.OldestUnsent.Equal(joined) || !b.CoveredTo.Equal(joined) {
 			t.Errorf("noted %+v, want it covered to now, not to the agent's clock", b)
+		}
+		if b := beats[0]; b.Skew != -3*time.Second || string(b.Snapshot) != "figures" {
+			t.Errorf("noted %+v, want what its clock is off and its snapshot", b)
 		}
 		if at := p.store.CoveredTo(leeds); !at.Equal(joined) {
 			t.Errorf("covered to %s, want %s", at, joined)
@@ -415,6 +419,54 @@ func TestHeartbeatsGoBothWaysAndSilenceEndsTheSession(t *testing.T) {
 		}
 		if since := time.Since(joined); since > 80*time.Second {
 			t.Errorf("a dead session lived for %s", since)
+		}
+	})
+}
+
+func TestASnapshotBeyondTheLimitIsNotKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := collector(t, nil)
+		a := p.connect(leeds)
+		a.join()
+		a.say(&tillbookv1.Up{Message: &tillbookv1.Up_Heartbeat{Heartbeat: &tillbookv1.Heartbeat{Unsent: 1, Snapshot: make([]byte, fleet.MaxSnapshot+1)}}})
+		synctest.Wait()
+		if beats := p.presence.Beats(leeds); len(beats) != 1 || beats[0].Unsent != 1 || beats[0].Snapshot != nil {
+			t.Errorf("noted %d heartbeats, want one without its snapshot", len(beats))
+		}
+	})
+}
+
+func TestAnAgentIsToldOfItsDaysNowAndThenAndNeverLosesTheSessionOverThem(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		p := collector(t, func(o *intake.Options) {
+			o.Days = func(_ context.Context, id fleet.Identity) ([]intake.DayState, error) {
+				if asked++; id != leeds {
+					t.Errorf("asked for the days of %v", id)
+				}
+				if asked == 2 {
+					return nil, errors.New("the database is away")
+				}
+				return []intake.DayState{{Day: "2026-11-03", State: "held", Hold: "mapping", Due: 1}}, nil
+			}
+		})
+		a := p.connect(leeds)
+		a.join()
+		var told []string
+		for range 7 { // 20 s between heartbeats, a minute between looks
+			beat := a.hear().GetHeartbeat()
+			if beat == nil {
+				t.Fatal("not a heartbeat")
+			}
+			for _, d := range beat.Days {
+				told = append(told, fmt.Sprint(d.Day, d.State, d.Hold, d.Due))
+			}
+			a.say(&tillbookv1.Up{Message: &tillbookv1.Up_Heartbeat{Heartbeat: &tillbookv1.Heartbeat{}}})
+		}
+		if want := fmt.Sprint("2026-11-03", "held", "mapping", 1); asked != 3 || len(told) != 2 || told[0] != want {
+			t.Errorf("asked %d times, told %v; want 3 and twice %s", asked, told, want)
 		}
 	})
 }

@@ -38,6 +38,7 @@ type session struct {
 
 	recheck                 chan struct{} // holds a token when the agent is to be looked up again
 	checked, seenAt, beaten time.Time
+	told                    time.Time // of the store's days
 }
 
 // point is a number of an epoch with its digest.
@@ -87,7 +88,7 @@ func (s *session) run(ctx context.Context) error {
 					return err
 				}
 			}
-			beat := &tillbookv1.Heartbeat{ClockUs: now.UnixMicro(), Version: s.o.Version}
+			beat := &tillbookv1.Heartbeat{ClockUs: now.UnixMicro(), Version: s.o.Version, Days: s.days(ctx, now)}
 			if err := s.stream.Send(&tillbookv1.Down{Message: &tillbookv1.Down_Heartbeat{Heartbeat: beat}}); err != nil {
 				return fmt.Errorf("send heartbeat: %w", err)
 			}
@@ -316,6 +317,12 @@ func (s *session) heartbeat(ctx context.Context, h *tillbookv1.Heartbeat) error 
 		s.claimed(w)
 	}
 	beat := fleet.Beat{Unsent: h.Unsent, Refused: h.Refused, Quarantined: h.Quarantined, CoveredTo: s.coveredTo}
+	if h.ClockUs > 0 {
+		beat.Skew = time.UnixMicro(h.ClockUs).Sub(now)
+	}
+	if len(h.Snapshot) <= fleet.MaxSnapshot {
+		beat.Snapshot = h.Snapshot
+	}
 	if h.OldestUnsentUs > 0 {
 		beat.OldestUnsent = time.UnixMicro(h.OldestUnsentUs).UTC()
 	}
@@ -326,6 +333,27 @@ func (s *session) heartbeat(ctx context.Context, h *tillbookv1.Heartbeat) error 
 		return s.failed(ctx, "note the heartbeat", err)
 	}
 	return nil
+}
+
+// days is what the agent is told of its store's days now, nil where it is not
+// time or they cannot be read: people can wait.
+func (s *session) days(ctx context.Context, now time.Time) []*tillbookv1.DayState {
+	if s.o.Days == nil || !s.live || now.Sub(s.told) < s.o.Check {
+		return nil
+	}
+	s.told = now
+	within, cancel := context.WithTimeout(ctx, s.o.CommitLimit)
+	defer cancel()
+	days, err := s.o.Days(within, s.id)
+	if err != nil {
+		s.log.Info("the agent is not told of its days", "error", err)
+		return nil
+	}
+	told := make([]*tillbookv1.DayState, 0, len(days))
+	for _, d := range days {
+		told = append(told, &tillbookv1.DayState{Day: string(d.Day), State: d.State, Hold: d.Hold, Due: d.Due})
+	}
+	return told
 }
 
 // claimed keeps the newest watermark claim, and since when all it covers is

@@ -20,7 +20,8 @@ const (
 	revokeAgent query = `UPDATE agent SET revoked_at = $3 WHERE merchant = $1 AND agent = $2 AND revoked_at = 0`
 	seenAgent   query = `UPDATE agent SET version = CASE WHEN $3 = '' THEN version ELSE $3 END,
 		seen_at = CASE WHEN seen_at > $4 THEN seen_at ELSE $4 END WHERE merchant = $1 AND agent = $2`
-	beatAgent query = `UPDATE agent SET seen_at = $3, unsent = $4, oldest_unsent = $5, refused = $6, quarantined = $7, work = $8
+	beatAgent query = `UPDATE agent SET seen_at = $3, unsent = $4, oldest_unsent = $5, refused = $6, quarantined = $7, work = $8,
+		skew = $9, snapshot = CASE WHEN length($10) > 0 THEN $10 ELSE snapshot END
 		WHERE merchant = $1 AND agent = $2 AND seen_at <= $3`
 	certifyAgent query = `UPDATE agent SET key = $3, issuer = $4, issued_at = $5, expires_at = $6,
 		before_key = $7, before_issuer = $8, before_issued_at = $9, before_expires_at = $10,
@@ -30,7 +31,7 @@ const (
 
 	// The newest epoch says up to when an agent is covered.
 	agentColumns = `SELECT a.merchant, a.agent, a.store, a.host, a.version, a.enrolled_at, a.revoked_at, a.seen_at,
-		a.unsent, a.oldest_unsent, a.refused, a.quarantined, a.work,
+		a.unsent, a.oldest_unsent, a.refused, a.quarantined, a.work, a.skew, a.snapshot,
 		a.key, a.issuer, a.issued_at, a.expires_at, a.before_key, a.before_issuer, a.before_issued_at, a.before_expires_at,
 		a.recoveries, a.recovered_at, a.copied_at, coalesce((SELECT e.covered_to FROM epoch e
 		WHERE e.merchant = a.merchant AND e.agent = a.agent ORDER BY e.epoch DESC LIMIT 1), 0) FROM agent a`
@@ -115,15 +116,19 @@ func (t *tx) agents(q query, args ...any) ([]fleet.Agent, error) {
 }
 
 func scanAgent(scan func(...any) error) (a fleet.Agent, err error) {
-	var enrolled, revoked, seen, oldest, covered, unsent, refused, quarantined, recoveries, recovered, copied int64
+	var enrolled, revoked, seen, oldest, covered, unsent, refused, quarantined, recoveries, recovered, copied, skew int64
 	var newest, before certificateRow
 	err = scan(&a.Merchant, &a.Identity.Agent, &a.Store, &a.Host, &a.Version, &enrolled, &revoked, &seen,
-		&unsent, &oldest, &refused, &quarantined, &a.Beat.Work,
+		&unsent, &oldest, &refused, &quarantined, &a.Beat.Work, &skew, &a.Beat.Snapshot,
 		&newest.key, &newest.issuer, &newest.issued, &newest.expires, &before.key, &before.issuer, &before.issued, &before.expires,
 		&recoveries, &recovered, &copied, &covered)
 	a.EnrolledAt, a.RevokedAt, a.SeenAt = moment(enrolled), moment(revoked), moment(seen)
 	a.Beat.Unsent, a.Beat.Refused, a.Beat.Quarantined = uint64(unsent), uint64(refused), uint64(quarantined)
 	a.Beat.OldestUnsent, a.Beat.CoveredTo = moment(oldest), moment(covered)
+	a.Beat.Skew = time.Duration(skew) * time.Microsecond
+	if len(a.Beat.Snapshot) == 0 {
+		a.Beat.Snapshot = nil
+	}
 	a.Newest, a.Before = newest.certificate(), before.certificate()
 	a.Recoveries, a.RecoveredAt, a.CopiedAt = uint64(recoveries), moment(recovered), moment(copied)
 	return a, err
@@ -188,11 +193,12 @@ func (db *DB) Seen(ctx context.Context, id fleet.Identity, version string, at ti
 	return db.agentUpdate(ctx, "note agent "+id.Agent, id.Merchant, id.Agent, seenAgent, id.Merchant, id.Agent, version, micros(at))
 }
 
-// Beat stores an agent's heartbeat, unless a newer one is stored. Its CoveredTo
-// is not stored: see Agent and Covered.
+// Beat stores an agent's heartbeat, unless a newer one is stored. One without a
+// snapshot leaves the last one. Its CoveredTo is not stored: see Agent and Covered.
 func (db *DB) Beat(ctx context.Context, id fleet.Identity, b fleet.Beat, at time.Time) error {
 	return db.agentUpdate(ctx, "store heartbeat of "+id.Agent, id.Merchant, id.Agent, beatAgent,
-		id.Merchant, id.Agent, micros(at), clamp(b.Unsent), micros(b.OldestUnsent), clamp(b.Refused), clamp(b.Quarantined), b.Work)
+		id.Merchant, id.Agent, micros(at), clamp(b.Unsent), micros(b.OldestUnsent), clamp(b.Refused), clamp(b.Quarantined), b.Work,
+		b.Skew.Microseconds(), append([]byte{}, b.Snapshot...))
 }
 
 // agentUpdate runs an update that changes nothing where it has been run before,

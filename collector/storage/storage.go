@@ -184,11 +184,19 @@ func (db *DB) Migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := provider.Up(ctx); err != nil {
-		// Another process may have been first: then there is nothing left to do.
-		if pending, again := provider.HasPending(ctx); again != nil || pending {
-			return fmt.Errorf("migrate database: %w", err)
+	for range len(provider.ListSources()) + 1 {
+		if _, err = provider.Up(ctx); err == nil {
+			break
 		}
+		// Another process may have been first with a step, which fails this one: it
+		// goes on from there, until there is nothing left to do.
+		if pending, again := provider.HasPending(ctx); again == nil && !pending {
+			err = nil
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("migrate database: %w", err)
 	}
 	var incarnation [16]byte
 	if _, err := rand.Read(incarnation[:]); err != nil {

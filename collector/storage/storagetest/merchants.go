@@ -7,6 +7,7 @@ import (
 
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/fleet"
+	"tillbook.example/tillbook/collector/intake"
 	"tillbook.example/tillbook/collector/merchant"
 	"tillbook.example/tillbook/collector/posting"
 	"tillbook.example/tillbook/collector/storage"
@@ -253,7 +254,7 @@ func fleetTests() []test {
 		}},
 		{"what an agent says of itself is kept, the newest", func(b *bundle) {
 			id := b.enrol(mine, "agent-1")
-			beat := fleet.Beat{Unsent: 7, OldestUnsent: noon, Refused: 1<<64 - 1, Quarantined: 2, Work: "degraded"}
+			beat := fleet.Beat{Unsent: 7, OldestUnsent: noon, Refused: 1<<64 - 1, Quarantined: 2, Work: "degraded", Skew: -3 * time.Second, Snapshot: []byte("figures")}
 			b.must(b.db.Beat(b.Context(), id, beat, noon.Add(2*time.Minute)))
 			b.must(b.db.Beat(b.Context(), id, fleet.Beat{Work: "ok"}, noon.Add(time.Minute)))
 			b.must(b.db.Seen(b.Context(), id, "1.1.0", noon))
@@ -261,6 +262,27 @@ func fleetTests() []test {
 			b.must(err)
 			beat.Refused = 1<<63 - 1
 			equal(b, "agent", a, fleet.Agent{Identity: id, Host: "till-pc", Version: "1.1.0", EnrolledAt: noon, SeenAt: noon.Add(2 * time.Minute), Beat: beat})
+			b.must(b.db.Beat(b.Context(), id, fleet.Beat{Work: "ok"}, noon.Add(3*time.Minute)))
+			a, err = b.db.Agent(b.Context(), mine, "agent-1")
+			b.must(err)
+			equal(b, "beat without a snapshot", a.Beat, fleet.Beat{Work: "ok", Snapshot: []byte("figures")})
+		}},
+		{"an agent is told its store's last days, the newest first, with what is due", func(b *bundle) {
+			id := b.enrol(mine, "agent-2")
+			b.apply(configuration(mine))
+			b.closed(1)
+			l := b.lane(mine, "agent-2", 1)
+			l.addOn(yesterday, sale(mine, "y", "1.00"))
+			l.addOn("2026-02-27", sale(mine, "z", "1.00"))
+			b.commit(l, 1, 2)
+			b.must(b.db.Set(b.Context(), day.Ref{Merchant: mine, Store: store, Day: yesterday}, 1, day.Held, &day.Hold{Reason: day.HoldMapping}, noon))
+			days, err := b.db.LastDays(b.Context(), id, 2)
+			b.must(err)
+			equal(b, "days", days, []intake.DayState{{Day: today, State: day.Ready, Due: 1}, {Day: yesterday, State: day.Held, Hold: day.HoldMapping}})
+			id.Store = "another"
+			days, err = b.db.LastDays(b.Context(), id, 2)
+			b.must(err)
+			equal(b, "days of another store", len(days), 0)
 		}},
 		{"an unknown agent is not made by speaking", func(b *bundle) {
 			id := fleet.Identity{Merchant: mine, Store: store, Agent: "agent-1"} // the other merchant has one
