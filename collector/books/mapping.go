@@ -13,6 +13,7 @@ import (
 
 	"tillbook.example/tillbook/shared/document"
 	"tillbook.example/tillbook/shared/money"
+	"tillbook.example/tillbook/shared/suggest"
 )
 
 // Limits of a mapping.
@@ -145,7 +146,7 @@ func (m Mapping) Validate() error {
 	}
 	word := func(path, value string, allowed ...string) {
 		if value != "" && !slices.Contains(allowed, value) {
-			wrong("%s: %q is not one of %s%s", path, value, strings.Join(allowed, ", "), didYouMean(value, allowed))
+			wrong("%s: %q is not one of %s%s", path, value, strings.Join(allowed, ", "), suggest.DidYouMean(value, allowed))
 		}
 	}
 	text := func(path, value string) {

@@ -128,7 +128,7 @@ func TestPreviewSaysWhatItCannotReadAndWhere(t *testing.T) {
 		flags     []string
 		want      string
 	}{
-		"a misspelt field of the mapping":  {"currency: GBP\nacounts: {}\n", []string{good}, nil, "did you mean accounts?"},
+		"a misspelt field of the mapping":  {"currency: GBP\nacounts: {}\n", []string{good}, nil, `did you mean "accounts"?`},
 		"a misspelt field of a document":   {previewMapping, []string{good, strings.Replace(good, `"state"`, `"stat"`, 1)}, nil, "line 2"},
 		"a document without a store":       {previewMapping, []string{strings.Replace(good, `"S1"`, `""`, 1)}, nil, "line 1"},
 		"a zone that is none":              {previewMapping, []string{good}, []string{"--zone", "Mars"}, "Europe/London"},

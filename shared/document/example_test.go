@@ -54,7 +54,7 @@ func Example() {
 func ExampleParseJSON() {
 	_, err := document.ParseJSON([]byte(`{"key": {"store": "Leeds", "terminl": "1"}}`))
 	fmt.Println(err)
-	// Output: parse document: key/terminl: unknown field; did you mean terminal?
+	// Output: parse document: key/terminl: unknown field (did you mean "terminal"?)
 }
 
 func ExampleMaskPANs() {

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"tillbook.example/tillbook/shared/money"
+	"tillbook.example/tillbook/shared/suggest"
 )
 
 // ParseJSON reads one document in its JSON form (schema.json), the form that
@@ -225,10 +226,7 @@ func (p *parser) object(v reflect.Value) error {
 		at := indexOf(known, name)
 		switch {
 		case at < 0:
-			if like := nearest(name, known); like != "" {
-				return p.fail("unknown field; did you mean %s?", like)
-			}
-			return p.fail("unknown field")
+			return p.fail("unknown field%s", suggest.DidYouMean(name, names(known)))
 		case seen[at]:
 			return p.fail("the field is there twice")
 		}
@@ -272,6 +270,14 @@ func (p *parser) list(v reflect.Value) error {
 	return err
 }
 
+func names(known []field) []string {
+	out := make([]string, len(known))
+	for i, f := range known {
+		out[i] = f.name
+	}
+	return out
+}
+
 func indexOf(known []field, name string) int {
 	for i, f := range known {
 		if f.name == name {
@@ -279,45 +285,4 @@ func indexOf(known []field, name string) int {
 		}
 	}
 	return -1
-}
-
-// nearest returns the known name that name was most likely meant to be, or "".
-func nearest(name string, known []field) string {
-	best, least := "", 3
-	if len(name) > 40 {
-		return ""
-	}
-	plain := func(s string) string {
-		return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(s))
-	}
-	for _, f := range known {
-		d := distance(plain(name), plain(f.name))
-		if d < least && d*2 <= len(f.name) {
-			best, least = f.name, d
-		}
-	}
-	return best
-}
-
-// distance is the number of bytes to insert, remove or replace to turn a into b
-// (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			above := row[j+1]
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			row[j+1] = min(above+1, row[j]+1, change)
-			diagonal = above
-		}
-	}
-	return row[len(b)]
 }

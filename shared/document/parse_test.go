@@ -24,10 +24,10 @@ func TestParseJSONSaysWhatIsWrongAndWhere(t *testing.T) {
 	t.Parallel()
 	const line = `"kind": "ITEM", "extended": "1"`
 	for name, c := range map[string]struct{ text, want string }{
-		"misspelt":          {with(`, "lnies": []`), "lnies: unknown field; did you mean lines?"},
-		"other case":        {with(`, "Lines": []`), "Lines: unknown field; did you mean lines?"},
-		"camel case":        {with(`, "priceBasis": "TAX_INCLUDED"`), "priceBasis: unknown field; did you mean price_basis?"},
-		"deep":              {with(`, "lines": [{` + line + `}, {` + line + `, "taxes": [{"code": "S", "sheme": "VAT"}]}]`), "lines/2/taxes/1/sheme: unknown field; did you mean scheme?"},
+		"misspelt":          {with(`, "lnies": []`), `lnies: unknown field (did you mean "lines"?)`},
+		"other case":        {with(`, "Lines": []`), `Lines: unknown field (did you mean "lines"?)`},
+		"camel case":        {with(`, "priceBasis": "TAX_INCLUDED"`), `priceBasis: unknown field (did you mean "price_basis"?)`},
+		"deep":              {with(`, "lines": [{` + line + `}, {` + line + `, "taxes": [{"code": "S", "sheme": "VAT"}]}]`), `lines/2/taxes/1/sheme: unknown field (did you mean "scheme"?)`},
 		"unheard of":        {with(`, "weather": "rain"`), "weather: unknown field"},
 		"merchant's own":    {with(`, "lines": [{` + line + `, "": 1}]`), "lines/1/: unknown field"},
 		"twice":             {with(`, "currency": "GBP"`), "currency: the field is there twice"},

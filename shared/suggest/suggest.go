@@ -6,16 +6,28 @@ package suggest
 import "strings"
 
 // Nearest returns the known word that is most like the given one, or "" if none
-// is near: more than a third of the letters would have to change. Case is
-// ignored; of equally near words the first wins.
+// is near: more than a third of the letters would have to change. A word of more
+// than three letters that begins another is one change away. Case and what
+// separates words (_ - and spaces) are ignored; of equally near words the first
+// wins.
 func Nearest(word string, known []string) string {
-	best, distance := "", max(1, len(word)/3)+1
+	given := plain(word)
+	best, distance := "", max(1, len(given)/3)+1
 	for _, k := range known {
-		if d := edits(strings.ToLower(word), strings.ToLower(k)); d < distance {
+		other := plain(k)
+		d := edits(given, other)
+		if len(given) > 3 && len(other) > 3 && (strings.HasPrefix(other, given) || strings.HasPrefix(given, other)) {
+			d = min(d, 1)
+		}
+		if d < distance {
 			best, distance = k, d
 		}
 	}
 	return best
+}
+
+func plain(word string) string {
+	return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(word))
 }
 
 // DidYouMean returns ` (did you mean "x"?)` for the nearest known word, or "".

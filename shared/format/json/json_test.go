@@ -140,7 +140,7 @@ func TestADocumentThatIsNotWhatItSaysIsRefused(t *testing.T) {
 	}
 	for name, test := range map[string]struct{ old, new, code, reason string }{
 		"changed behind its hash":  {`"3.20"`, `"3.21"`, format.BadDocument, "content_hash"},
-		"a field that is misspelt": {`"currency"`, `"curency"`, format.BadField, "did you mean currency"},
+		"a field that is misspelt": {`"currency"`, `"curency"`, format.BadField, `did you mean "currency"`},
 		"no number":                {`"number":"17"`, `"number":""`, format.BadDocument, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"tillbook.example/tillbook/shared/document"
 	"tillbook.example/tillbook/shared/format"
 	"tillbook.example/tillbook/shared/money"
+	"tillbook.example/tillbook/shared/suggest"
 )
 
 // builder makes one document of the rows of one receipt.
@@ -263,7 +264,7 @@ func (b *builder) whole(v *Value, p *part) (int64, bool) {
 func known[T ~string](b *builder, v *Value, p *part, words []T) T {
 	text := v.of(p.row)
 	if text != "" && !slices.Contains(words, T(text)) {
-		b.fail(p.line, "%s: %q is not known%s", v.name(), format.Clip(text), didYouMean(text, texts(words)))
+		b.fail(p.line, "%s: %q is not known%s", v.name(), format.Clip(text), suggest.DidYouMean(text, texts(words)))
 	}
 	return T(text)
 }

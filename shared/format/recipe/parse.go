@@ -11,6 +11,7 @@ import (
 
 	"tillbook.example/tillbook/shared/bizday"
 	"tillbook.example/tillbook/shared/document"
+	"tillbook.example/tillbook/shared/suggest"
 )
 
 // Parse reads and checks a recipe. Every error says in which line it is.
@@ -332,7 +333,7 @@ func wordError(what string, line int, text string, known []string) error {
 	if slices.Contains(known, text) {
 		return nil
 	}
-	hint := didYouMean(text, known)
+	hint := suggest.DidYouMean(text, known)
 	if hint == "" && len(known) <= 6 {
 		hint = fmt.Sprintf("; it is one of %v", known)
 	}

@@ -42,9 +42,9 @@ func TestAMistakeInARecipeIsToldWithItsLineAndWhatWasMeant(t *testing.T) {
 		t.Fatal(err)
 	}
 	tests := map[string]struct{ old, new, want string }{
-		"an unknown key":               {"terminal:", "terminl:", `line 7: unknown key "terminl"; did you mean "terminal"?`},
+		"an unknown key":               {"terminal:", "terminl:", `line 7: unknown key "terminl" (did you mean "terminal"?)`},
 		"an unknown key of a line":     {"      sku: sku", "      item_no: sku", `line 13: unknown key "item_no"`},
-		"an unknown key of a value":    {`{value: s}`, `{valu: s}`, `line 6: unknown key "valu"; did you mean "value"?`},
+		"an unknown key of a value":    {`{value: s}`, `{valu: s}`, `line 6: unknown key "valu" (did you mean "value"?)`},
 		"a key twice":                  {"version: 3", "version: 3\nversion: 4", `line 3: the key "version" is there twice`},
 		"no name":                      {"name: test\n", "", "name is missing"},
 		"no version":                   {"version: 3\n", "", "version is missing"},
@@ -52,9 +52,9 @@ func TestAMistakeInARecipeIsToldWithItsLineAndWhatWasMeant(t *testing.T) {
 		"no time":                      {"  time: at\n", "", "time is missing"},
 		"a list instead of a block":    {"group: {by: [no]}", "group: [no]", "line 4: a block of keys belongs here"},
 		"text instead of a number":     {"version: 3", "version: three", "line 2: a whole number belongs here"},
-		"a currency sign for a kind":   {"rows:", "kinds:\n  - {kind: SALES}\nrows:", `line 12: kind: "SALES" is not known; did you mean "SALE"?`},
-		"a tender that is none":        {"rows:", "tenders:\n  - {name: x, kind: CRAD_CREDIT}\nrows:", `line 12: kind: "CRAD_CREDIT" is not known; did you mean "CARD_CREDIT"?`},
-		"a word in a map":              {"      sku: sku", "      kind: {column: sku, map: {a: ITEMS}}", `line 13: line: kind: "ITEMS" is not known; did you mean "ITEM"?`},
+		"a currency sign for a kind":   {"rows:", "kinds:\n  - {kind: SALES}\nrows:", `line 12: kind: "SALES" is not known (did you mean "SALE"?)`},
+		"a tender that is none":        {"rows:", "tenders:\n  - {name: x, kind: CRAD_CREDIT}\nrows:", `line 12: kind: "CRAD_CREDIT" is not known (did you mean "CARD_CREDIT"?)`},
+		"a word in a map":              {"      sku: sku", "      kind: {column: sku, map: {a: ITEMS}}", `line 13: line: kind: "ITEMS" is not known (did you mean "ITEM"?)`},
 		"no amount":                    {"      amount: amount\n", "", "line 12: line: amount, or quantity and unit_price, belong here"},
 		"a pattern that is none":       {"rows:", "items:\n  - {text: \"(\", kind: FEE}\nrows:", "line 12: items: text"},
 		"a zone that is none":          {"rows:", "dates: {zone: Mars/Olympus}\nrows:", `line 11: dates: zone: "Mars/Olympus" is not a time zone`},
@@ -88,7 +88,7 @@ func TestAMistakeInARecipeIsToldWithItsLineAndWhatWasMeant(t *testing.T) {
 func TestAColumnThatIsNotThereIsToldBeforeTheFirstDocument(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ file, want string }{
-		"misspelt":            {"no,at,sku,Amounts\n", `recipe test (version 3): line 14 of the recipe: the column "amount" is not in t.csv; did you mean "Amounts"?`},
+		"misspelt":            {"no,at,sku,Amounts\n", `recipe test (version 3): line 14 of the recipe: the column "amount" is not in t.csv (did you mean "Amounts"?)`},
 		"missing":             {"no,at,amount\n", `line 13 of the recipe: the column "sku" is not in t.csv`},
 		"the wrong delimiter": {"no;at;sku;amount\n", "is the delimiter right?"},
 		"twice":               {"no,at,sku,amount,amount\n", `the column "amount" is twice in t.csv`},

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"tillbook.example/tillbook/shared/suggest"
 )
 
 // problem is one thing that is wrong in a recipe's text.
@@ -85,7 +87,7 @@ func keys(node *yaml.Node, t reflect.Type) error {
 			key := node.Content[i]
 			field, ok := known[key.Value]
 			if !ok {
-				return wrong(key.Line, "unknown key %q%s", key.Value, didYouMean(key.Value, names))
+				return wrong(key.Line, "unknown key %q%s", key.Value, suggest.DidYouMean(key.Value, names))
 			}
 			if seen[key.Value] {
 				return wrong(key.Line, "the key %q is there twice", key.Value)
@@ -103,47 +105,4 @@ func keys(node *yaml.Node, t reflect.Type) error {
 		}
 	}
 	return nil
-}
-
-// didYouMean is the end of a message that names what was most likely meant.
-func didYouMean(name string, known []string) string {
-	best, least := "", 1+min(3, len(name)/2)
-	fold := func(s string) string {
-		return strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(s))
-	}
-	for _, k := range known {
-		a, b := fold(name), fold(k)
-		d := distance(a, b)
-		if len(a) > 3 && (strings.HasPrefix(b, a) || strings.HasPrefix(a, b) && len(b) > 3) {
-			d = min(d, 1)
-		}
-		if d < least {
-			best, least = k, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
-}
-
-// distance is the number of bytes to insert, remove or replace to turn a into b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			above, change := row[j+1], diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			row[j+1] = min(above+1, row[j]+1, change)
-			diagonal = above
-		}
-	}
-	return row[len(b)]
 }

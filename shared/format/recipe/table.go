@@ -10,6 +10,7 @@ import (
 	"tillbook.example/tillbook/shared/format"
 	"tillbook.example/tillbook/shared/format/csv"
 	"tillbook.example/tillbook/shared/format/text"
+	"tillbook.example/tillbook/shared/suggest"
 )
 
 // table is one CSV file of a recipe.
@@ -92,7 +93,7 @@ func (t *table) check() error {
 
 func (t *table) has(column string, line int) error {
 	if _, ok := t.columns.index[column]; !ok {
-		hint := didYouMean(column, t.columns.names)
+		hint := suggest.DidYouMean(column, t.columns.names)
 		if hint == "" && len(t.columns.names) == 1 && len(t.columns.names[0]) > len(column) {
 			hint = "; it seems to have one column: is the delimiter right?"
 		}
