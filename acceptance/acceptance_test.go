@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"tillbook.example/tillbook/collector/audit"
 	"tillbook.example/tillbook/collector/storage"
 	"tillbook.example/tillbook/internal/installation"
 )
@@ -313,7 +314,7 @@ func (s *shop) stored() map[string]int {
 	db, err := storage.Open(s.ctx, storage.Options{Path: s.Path("collector", "collector.db")})
 	s.must(err)
 	revisions := map[string]int{}
-	s.must(db.EachDocument(s.ctx, "corner", func(d storage.Document) error {
+	s.must(db.EachDocument(s.ctx, "corner", func(d audit.Document) error {
 		if d.Standing == "current" {
 			if _, twice := revisions[d.Key]; twice {
 				s.t.Errorf("%s is current twice", d.Key)

@@ -43,16 +43,23 @@ type Document struct {
 	Agent    string
 	Epoch    uint64 // order
 	Number   uint64 // wire number
+	Capture  uint64
+	Kind     string
+	Received time.Time
 	Body     []byte // as received; empty for a copy
 }
 
 // Epoch is one numbering of an agent, as it is stored.
 type Epoch struct {
-	Agent  string
-	Order  uint64
-	Start  []byte // digest before number 1
-	Stored uint64 // contiguous watermark
-	Digest []byte // at Stored
+	Agent     string
+	Order     uint64
+	ID, Start []byte // Start: digest before number 1
+	Reason    string
+	IssuedAt  time.Time
+	Stored    uint64 // contiguous watermark
+	Digest    []byte // at Stored
+	Safe      uint64
+	CoveredTo time.Time
 }
 
 // Run is a batch, the part of one that was new, or a declared gap.
@@ -60,6 +67,7 @@ type Run struct {
 	Agent       string
 	Epoch       uint64
 	First, Last uint64
+	Received    time.Time
 	Lost        string // reason of a gap; empty for records
 	Before      []byte // digest before First; empty: not known
 	Digests     []byte // 32 bytes after each record; of a gap the one at Last, or none

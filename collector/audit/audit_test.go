@@ -78,32 +78,6 @@ func each[T any](all []T, f func(T) error) error {
 	return nil
 }
 
-// database is what of storage the audit reads, in the audit's own types.
-type database struct{ *storage.DB }
-
-func (db database) EachDocument(ctx context.Context, merchantID string, f func(audit.Document) error) error {
-	return db.DB.EachDocument(ctx, merchantID, func(d storage.Document) error {
-		return f(audit.Document{
-			Ref: d.Ref, Key: d.Key, Revision: d.Revision, Standing: d.Standing, Conflict: d.Conflict, Hash: d.Hash,
-			Agent: d.Agent, Epoch: d.Epoch, Number: d.Number, Body: d.Body,
-		})
-	})
-}
-
-func (db database) EachEpoch(ctx context.Context, merchantID string, f func(audit.Epoch) error) error {
-	return db.DB.EachEpoch(ctx, merchantID, func(e storage.Epoch) error {
-		return f(audit.Epoch{Agent: e.Agent, Order: e.Order, Start: e.Start, Stored: e.Stored, Digest: e.Digest})
-	})
-}
-
-func (db database) EachRun(ctx context.Context, merchantID string, f func(audit.Run) error) error {
-	return db.DB.EachRun(ctx, merchantID, func(r storage.Run) error {
-		return f(audit.Run{Agent: r.Agent, Epoch: r.Epoch, First: r.First, Last: r.Last, Lost: r.Lost, Before: r.Before, Digests: r.Digests})
-	})
-}
-
-var _ audit.Source = database{}
-
 // shop is a collector at work: a database, an agent that sends, books.
 type shop struct {
 	testing.TB
@@ -124,7 +98,7 @@ func open(t testing.TB, target target.Target) *shop {
 	must(t, err)
 	t.Cleanup(func() { must(t, db.Close()) })
 	must(t, db.Migrate(t.Context()))
-	s := &shop{TB: t, db: db, source: database{db}, epoch: [16]byte{1}, target: target, now: postingtest.Morning}
+	s := &shop{TB: t, db: db, source: db, epoch: [16]byte{1}, target: target, now: postingtest.Morning}
 	_, err = db.Apply(t.Context(), postingtest.Shop(), s.now)
 	must(t, err)
 	code := fleet.Code{Hash: sha256.Sum256([]byte("code")), Merchant: "m", Store: "high", ExpiresAt: s.now.Add(time.Hour)}

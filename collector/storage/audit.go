@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"tillbook.example/tillbook/collector/audit"
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/posting"
 )
@@ -18,47 +19,6 @@ const (
 	auditRejected query = `SELECT store, agent, epoch, number, capture, code, text, received, replayed, dismissed_by, body FROM rejected WHERE merchant = $1 ORDER BY agent, epoch, number`
 )
 
-// Document is one stored revision of a document.
-type Document struct {
-	day.Ref
-	Key      string
-	Revision int
-	Standing string // current, past, conflict, copy
-	Conflict bool   // current, and contradicted by another agent
-	Hash     [32]byte
-	Agent    string
-	Epoch    uint64 // order
-	Number   uint64 // wire number
-	Capture  uint64
-	Kind     string
-	Received time.Time
-	Body     []byte // as received; empty for a copy
-}
-
-// Epoch is one numbering of an agent, as it is stored.
-type Epoch struct {
-	Agent     string
-	Order     uint64
-	ID, Start []byte
-	Reason    string
-	IssuedAt  time.Time
-	Stored    uint64
-	Digest    []byte
-	Safe      uint64
-	CoveredTo time.Time
-}
-
-// Run is a batch, the part of one that was new, or a declared gap.
-type Run struct {
-	Agent       string
-	Epoch       uint64
-	First, Last uint64
-	Received    time.Time
-	Lost        string // reason of a gap; empty for records
-	Before      []byte // digest before First; empty: not known
-	Digests     []byte // 32 bytes after each record; of a gap the one at Last, or none
-}
-
 // Rejected is a record that could not be read.
 type Rejected struct {
 	Store, Agent           string
@@ -72,9 +32,9 @@ type Rejected struct {
 // EachDocument calls f for all revisions of a merchant's documents, by key and
 // revision. All of the Each methods read one snapshot each and stop at the first
 // error of f.
-func (db *DB) EachDocument(ctx context.Context, merchant string, f func(Document) error) error {
+func (db *DB) EachDocument(ctx context.Context, merchant string, f func(audit.Document) error) error {
 	return db.each(ctx, "read documents of merchant "+merchant, func(scan func(...any) error) error {
-		var d Document
+		var d audit.Document
 		var received int64
 		var hash []byte
 		err := scan(&d.Merchant, &d.Store, &d.Day, &d.Key, &d.Revision, &d.Standing, &d.Conflict, &hash, &d.Agent, &d.Epoch, &d.Number, &d.Capture,
@@ -114,9 +74,9 @@ func (db *DB) EachPosting(ctx context.Context, merchant string, f func(posting.P
 }
 
 // EachEpoch calls f for all epochs of a merchant's agents, by agent and order.
-func (db *DB) EachEpoch(ctx context.Context, merchant string, f func(Epoch) error) error {
+func (db *DB) EachEpoch(ctx context.Context, merchant string, f func(audit.Epoch) error) error {
 	return db.each(ctx, "read epochs of merchant "+merchant, func(scan func(...any) error) error {
-		var e Epoch
+		var e audit.Epoch
 		var issued, covered int64
 		if err := scan(&e.Agent, &e.Order, &e.ID, &e.Start, &e.Reason, &issued, &e.Stored, &e.Digest, &e.Safe, &covered); err != nil {
 			return err
@@ -128,9 +88,9 @@ func (db *DB) EachEpoch(ctx context.Context, merchant string, f func(Epoch) erro
 
 // EachRun calls f for all that is stored of a merchant's epochs, by agent, epoch
 // and number.
-func (db *DB) EachRun(ctx context.Context, merchant string, f func(Run) error) error {
+func (db *DB) EachRun(ctx context.Context, merchant string, f func(audit.Run) error) error {
 	return db.each(ctx, "read batches of merchant "+merchant, func(scan func(...any) error) error {
-		var r Run
+		var r audit.Run
 		var received int64
 		if err := scan(&r.Agent, &r.Epoch, &r.First, &r.Last, &received, &r.Lost, &r.Before, &r.Digests); err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"tillbook.example/tillbook/collector/audit"
 	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/intake"
 	"tillbook.example/tillbook/collector/storage"
@@ -244,7 +245,7 @@ func commitUntilKilled(t *testing.T, path string) {
 func countDocuments(t *testing.T, db *storage.DB) int {
 	t.Helper()
 	n := 0
-	if err := db.EachDocument(t.Context(), "acme", func(storage.Document) error { n++; return nil }); err != nil {
+	if err := db.EachDocument(t.Context(), "acme", func(audit.Document) error { n++; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	return n

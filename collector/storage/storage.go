@@ -1,7 +1,6 @@
 // Package storage keeps everything the collector knows in one SQL database: it
 // implements the small interfaces that the rooms declare (intake.Store,
-// day.Store, posting.Store, fleet.Store, merchant.Directory) on *DB, and reads
-// everything out for audit.
+// day.Store, posting.Store, fleet.Store, merchant.Directory, audit.Source) on *DB.
 //
 // One method is one transaction, and no transaction leaves this package. What a
 // method reports as done is on disk (SQLite: write-ahead log, synchronous FULL);
@@ -36,6 +35,7 @@ import (
 
 	"github.com/pressly/goose/v3"
 
+	"tillbook.example/tillbook/collector/audit"
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/intake"
@@ -50,6 +50,7 @@ var (
 	_ posting.Store      = (*DB)(nil)
 	_ fleet.Store        = (*DB)(nil)
 	_ merchant.Directory = (*DB)(nil)
+	_ audit.Source       = (*DB)(nil)
 )
 
 //go:embed migrations

@@ -10,6 +10,7 @@ import (
 	"tillbook.example/tillbook/agent/outbox"
 	"tillbook.example/tillbook/agent/uplink"
 	"tillbook.example/tillbook/agent/uplink/uplinktest"
+	"tillbook.example/tillbook/collector/audit"
 	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/intake"
 	"tillbook.example/tillbook/collector/intake/intaketest"
@@ -74,7 +75,7 @@ func TestARealDatabaseHoldsEachSaleOnceOverForks(t *testing.T) {
 		}
 	}
 	stop := func(r *running, disk *uplinktest.Outbox) {
-		r.until(disk.Next() - 1)
+		r.until(t, disk.Next() - 1)
 		r.stop()
 	}
 
@@ -87,8 +88,8 @@ func TestARealDatabaseHoldsEachSaleOnceOverForks(t *testing.T) {
 	for range 3 {
 		sell(disk, 20)
 		sell(clone, 20)
-		a.until(disk.Next() - 1)
-		b.until(clone.Next() - 1)
+		a.until(t, disk.Next() - 1)
+		b.until(t, clone.Next() - 1)
 	}
 	stop(a, disk)
 	stop(b, clone)
@@ -102,7 +103,7 @@ func TestARealDatabaseHoldsEachSaleOnceOverForks(t *testing.T) {
 	stop(start(disk), disk)
 
 	seen := map[string]int{}
-	if err := db.EachDocument(t.Context(), leeds.Merchant, func(d storage.Document) error {
+	if err := db.EachDocument(t.Context(), leeds.Merchant, func(d audit.Document) error {
 		if d.Standing != "copy" {
 			seen[d.Key]++
 		}
@@ -116,7 +117,7 @@ func TestARealDatabaseHoldsEachSaleOnceOverForks(t *testing.T) {
 		}
 	}
 	lost := 0
-	if err := db.EachRun(t.Context(), leeds.Merchant, func(r storage.Run) error {
+	if err := db.EachRun(t.Context(), leeds.Merchant, func(r audit.Run) error {
 		if r.Lost != "" {
 			lost += int(r.Last - r.First + 1)
 		}
@@ -156,7 +157,7 @@ func BenchmarkDisks(b *testing.B) {
 		}
 		b.StartTimer()
 		u := run(b, uplink.Options{Outbox: disk, Carrier: &line.Line{ID: leeds, Intake: func() *intake.Service { return service }}})
-		u.until(n)
+		u.until(b, n)
 		b.StopTimer()
 		u.stop()
 		if err := disk.Close(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"tillbook.example/tillbook/collector/audit"
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/intake"
 	"tillbook.example/tillbook/collector/storage"
@@ -318,7 +319,7 @@ func epochTests() []test {
 			equal(b, "rows", b.dumpMine(), before)
 			equal(b, "stored", b.commit(l, 6, 7).Position.Stored, 7)
 			var lost []intake.Range
-			b.must(b.db.EachRun(b.Context(), mine, func(r storage.Run) error {
+			b.must(b.db.EachRun(b.Context(), mine, func(r audit.Run) error {
 				if r.Lost != "" {
 					lost = append(lost, intake.Range{First: r.First, Last: r.Last})
 				}
@@ -426,7 +427,7 @@ func (b *bundle) versions(want map[bizday.Day]int64) {
 func (b *bundle) current() map[string]string {
 	b.Helper()
 	amounts := map[string]string{}
-	b.must(b.db.EachDocument(b.Context(), mine, func(d storage.Document) error {
+	b.must(b.db.EachDocument(b.Context(), mine, func(d audit.Document) error {
 		if d.Standing != "current" {
 			return nil
 		}

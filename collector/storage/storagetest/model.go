@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"tillbook.example/tillbook/collector/audit"
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/intake"
 	"tillbook.example/tillbook/collector/storage"
@@ -165,7 +166,7 @@ func (m *model) position(s *source, got intake.Position) {
 func (m *model) compare() {
 	ctx := m.b.Context()
 	current, documents, want := map[string]string{}, 0, map[string]string{}
-	m.must(m.b.db.EachDocument(ctx, m.merchant, func(d storage.Document) error {
+	m.must(m.b.db.EachDocument(ctx, m.merchant, func(d audit.Document) error {
 		if d.Standing != "copy" {
 			documents++
 		}
@@ -200,7 +201,7 @@ func (m *model) compare() {
 	rejected, lost, wantLost := 0, 0, 0
 	m.must(m.b.db.EachRejected(ctx, m.merchant, func(storage.Rejected) error { rejected++; return nil }))
 	m.same("rejected", rejected, m.oracle.rejected)
-	m.must(m.b.db.EachRun(ctx, m.merchant, func(r storage.Run) error {
+	m.must(m.b.db.EachRun(ctx, m.merchant, func(r audit.Run) error {
 		if r.Lost != "" {
 			lost += int(r.Last - r.First + 1)
 		}
@@ -284,7 +285,7 @@ func testOrder(t *testing.T, fresh Fresh) {
 			}
 		}
 		got := map[string]string{}
-		if err := b.db.EachDocument(b.Context(), merchantID, func(d storage.Document) error {
+		if err := b.db.EachDocument(b.Context(), merchantID, func(d audit.Document) error {
 			if d.Standing == "current" {
 				got[d.Key] = fmt.Sprintf("%x", d.Hash)
 			}

@@ -7,9 +7,9 @@ import (
 	"sync"
 	"time"
 
+	"tillbook.example/tillbook/collector/audit"
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/posting"
-	"tillbook.example/tillbook/collector/storage"
 	"tillbook.example/tillbook/shared/bizday"
 )
 
@@ -196,12 +196,12 @@ func auditTests() []test {
 			conflicting.add(sale(mine, "1", "9.00"))
 			b.commit(conflicting, 1, 1)
 			var standings, lost []string
-			b.must(b.db.EachDocument(b.Context(), mine, func(d storage.Document) error {
+			b.must(b.db.EachDocument(b.Context(), mine, func(d audit.Document) error {
 				standings = append(standings, d.Key+" "+d.Standing)
 				return nil
 			}))
 			equal(b, "documents", standings, []string{"leeds|1|EVENT|c1 current", "leeds|1|RECEIPT|1 current", "leeds|1|RECEIPT|1 conflict", "leeds|1|RECEIPT|2 current", "leeds|1|RECEIPT|55 current", "leeds|1|RECEIPT|56 current"})
-			b.must(b.db.EachRun(b.Context(), mine, func(r storage.Run) error {
+			b.must(b.db.EachRun(b.Context(), mine, func(r audit.Run) error {
 				lost = append(lost, r.Agent)
 				if len(r.Digests) != int(32*(r.Last-r.First+1)) || len(r.Before) != 32 {
 					b.Errorf("run %d-%d has %d bytes of digests", r.First, r.Last, len(r.Digests))
@@ -220,7 +220,7 @@ func auditTests() []test {
 		{"reading stops at the first error", func(b *bundle) {
 			b.settle(mine)
 			stop, calls := errors.New("stop"), 0
-			err := b.db.EachDocument(b.Context(), mine, func(storage.Document) error { calls++; return stop })
+			err := b.db.EachDocument(b.Context(), mine, func(audit.Document) error { calls++; return stop })
 			if !errors.Is(err, stop) || calls != 1 {
 				b.Errorf("%d calls, %v", calls, err)
 			}

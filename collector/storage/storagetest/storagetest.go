@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tillbook.example/tillbook/collector/audit"
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/merchant"
@@ -173,11 +174,11 @@ func (b *bundle) dump(id string) []string {
 		b.must(err)
 		add("mapping", mapping)
 	}
-	b.must(b.db.EachDocument(ctx, id, func(d storage.Document) error { add("document", d); return nil }))
+	b.must(b.db.EachDocument(ctx, id, func(d audit.Document) error { add("document", d); return nil }))
 	b.must(b.db.EachEntry(ctx, id, func(e day.Entry) error { add("entry", e); return nil }))
 	b.must(b.db.EachPosting(ctx, id, func(p posting.Posting) error { add("posting", p); return nil }))
-	b.must(b.db.EachEpoch(ctx, id, func(e storage.Epoch) error { add("epoch", e); return nil }))
-	b.must(b.db.EachRun(ctx, id, func(r storage.Run) error { add("run", r); return nil }))
+	b.must(b.db.EachEpoch(ctx, id, func(e audit.Epoch) error { add("epoch", e); return nil }))
+	b.must(b.db.EachRun(ctx, id, func(r audit.Run) error { add("run", r); return nil }))
 	b.must(b.db.EachRejected(ctx, id, func(r storage.Rejected) error { add("rejected", r); return nil }))
 	due, err := b.db.Due(ctx)
 	b.must(err)
