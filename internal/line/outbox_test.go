@@ -55,7 +55,7 @@ func TestTheRealOutboxIsSentOverRestartsAndForks(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		u.until(uint64(sold))
+		u.until(t, uint64(sold))
 		u.stop()
 		status := u.Status()
 		if err := disk.Close(); err != nil {

@@ -29,6 +29,8 @@ type tool struct {
 var testTools = []tool{
 	{name: "hledger", pkg: "hledger", why: "an independent book-keeper reads the journals that the text target writes"},
 	{name: "bean-check", pkg: "beancount", why: "a second one, with its own idea of what balances"},
+	{name: "mosquitto", pkg: "mosquitto", why: "a real broker between agents and collectors"},
+	{name: "nft", pkg: "nftables", why: "loses packets on a line between two network namespaces"},
 }
 
 // system is what installing needs of the machine.
