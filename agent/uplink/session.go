@@ -37,6 +37,7 @@ type session struct {
 	released    uint64    // up to here the outbox was told to let go
 	flight      []flight  // batches and gaps that have no answer yet
 	since       time.Time // the oldest of them, or its predecessor's answer
+	told        time.Time // the last welcome or acknowledgement
 }
 
 type received struct {
@@ -198,6 +199,7 @@ func (s *session) welcome(ctx context.Context, w *tillbookv1.Welcome) error {
 	s.order = order{sent: m.stored()}
 	s.order.ahead = s.has(w.Ranges)
 	now := time.Now()
+	s.told = now
 	s.note(func(st *Status) {
 		st.Connected, st.Since, st.LastError, st.Refusal = true, now, "", ""
 		st.Skew = time.UnixMicro(w.ClockUs).Sub(now)
@@ -289,6 +291,7 @@ func (s *session) acked(ctx context.Context, a *tillbookv1.Ack) error {
 		m.move(a.Incarnation, a.Stored, a.Digest, max(m.ack.Safe, a.Safe))
 		s.release(ctx)
 	}
+	s.told = now
 	s.answered(now, a)
 	if n := m.stored(); n > s.order.sent {
 		s.order.reached(n, nil)
@@ -351,6 +354,12 @@ func (s *session) tick(ctx context.Context) error {
 	}
 	if !s.welcomed {
 		return nil
+	}
+	if m := s.mark; len(s.flight) == 0 && m.ack.Safe < m.ack.Stored && time.Since(s.told) > s.o.Refresh {
+		// What is stored gets safe with time. An outbox that is full takes no sale
+		// whose acknowledgement would say so.
+		s.hellos = 0
+		return s.hello()
 	}
 	h := &tillbookv1.Heartbeat{Work: "ok"}
 	if s.o.Beat != nil {

@@ -95,6 +95,7 @@ type Options struct {
 	MinWait  time.Duration // before the first new attempt; default 200 ms
 	MaxWait  time.Duration // between attempts; default 30 s
 	Refused  time.Duration // after a refusal for good; default 5 min
+	Refresh  time.Duration // before asking again what is safe, without sales; default 1 h
 }
 
 // Status is where the uplink stands. Numbers are the log's.
@@ -132,7 +133,7 @@ func New(o Options) (*Uplink, error) {
 	}
 	for value, standard := range map[*time.Duration]time.Duration{
 		&o.Every: 20 * time.Second, &o.Dead: time.Minute, &o.Patience: 90 * time.Second,
-		&o.MinWait: 200 * time.Millisecond, &o.MaxWait: 30 * time.Second, &o.Refused: 5 * time.Minute,
+		&o.MinWait: 200 * time.Millisecond, &o.MaxWait: 30 * time.Second, &o.Refused: 5 * time.Minute, &o.Refresh: time.Hour,
 	} {
 		if *value <= 0 {
 			*value = standard

@@ -420,6 +420,42 @@ func TestOnlyWhatIsSafeIsReleased(t *testing.T) {
 	})
 }
 
+func TestAnAgentWithoutSalesAsksAgainWhatIsSafe(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		beat := &tillbookv1.Down{Message: &tillbookv1.Down_Heartbeat{Heartbeat: &tillbookv1.Heartbeat{}}}
+		c, s := running(t, nil)
+		s.welcome(ours(t, c, 5))
+		s.hearBatch()
+		s.ack(theirs(t, c, 10))
+		asked := time.Now()
+		for h := (*tillbookv1.Hello)(nil); h == nil; {
+			s.say(beat)
+			h = s.hear().GetHello()
+		}
+		if took := time.Since(asked); took < time.Hour || took > 61*time.Minute {
+			t.Errorf("asked again after %s", took)
+		}
+		w := ours(t, c, 10)
+		w.Safe = 10
+		s.welcome(w)
+		if first := c.disk.First(); first != 21 {
+			t.Errorf("the first kept is %d, want everything released", first)
+		}
+		fill(c.disk, 1)
+		s.wants(c, s.hearBatch(), 11, 11)
+		a := theirs(t, c, 11)
+		a.Safe = 11
+		s.ack(a)
+		for range 400 { // nothing left to ask for
+			s.say(beat)
+			if h := s.hear().GetHello(); h != nil {
+				t.Fatal("asked again though everything is safe")
+			}
+		}
+	})
+}
+
 func TestStateThatCannotBeReadIsSaid(t *testing.T) {
 	t.Parallel()
 	for _, key := range []string{"epoch", "ack"} {
