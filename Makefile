@@ -17,6 +17,7 @@ FUZZTIME ?= 30s
 BENCH    ?= .
 SOAKTIME ?= 30m
 KILLS    ?= 50
+SEEDS    ?= 1000
 
 TOOLS     := $(CURDIR)/.cache/tools
 TOOLSTAMP := $(TOOLS)/built
@@ -29,7 +30,7 @@ protos = PATH="$(TOOLS):$$PATH" protoc -I proto -out $(1) -opt module=$(MODULE)/
 
 .DEFAULT_GOAL := help
 .PHONY: help build generate check check-format check-vet check-windows check-static check-generated check-tidy check-rules \
-	test race fuzz bench kill soak demo clean
+	test race fuzz bench kill powercut soak demo clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +90,9 @@ bench: ## benchmarks; BENCH=name and PKG= narrow
 
 kill: ## the long kill loop: each program killed KILLS (50) times while 400 times as many documents flow
 	TILLBOOK_KILLS=$(KILLS) go test -count=1 -v -timeout 2h -run 'WhileBothProgramsAreKilled' ./acceptance
+
+powercut: ## SEEDS (1,000) seeded power cuts of the outbox on a disk in memory, and twenty on a real one (needs root)
+	TILLBOOK_SEEDS=$(SEEDS) go test -count=1 -v -timeout 2h -run 'PowerCuts|SyncDoesNothing|WithoutSync' ./agent/outbox/...
 
 soak: ## the long tests (build tag soak), for SOAKTIME (30m)
 	TILLBOOK_SOAK=$(SOAKTIME) go test -count=1 -tags soak -run '^TestSoak' -timeout 24h $(or $(PKG),./...)

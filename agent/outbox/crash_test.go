@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -29,7 +31,14 @@ func onDisk(disk *filetest.Disk, index *shelf) Options {
 // all, whatever became of the index meanwhile.
 func TestAcknowledgedGroupsSurvivePowerCutsWithManyProducers(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(60) {
+	seeds := uint64(60) // or as many as TILLBOOK_SEEDS says
+	if text := os.Getenv("TILLBOOK_SEEDS"); text != "" {
+		var err error
+		if seeds, err = strconv.ParseUint(text, 10, 32); err != nil {
+			t.Fatalf("TILLBOOK_SEEDS: %v", err)
+		}
+	}
+	for seed := range seeds {
 		if err := crash(seed); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}

@@ -6,16 +6,28 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
+
+	"tillbook.example/tillbook/agent/outbox/file"
 )
 
-// childFolder is set in the environment of a process that is to be killed.
-const childFolder = "OUTBOX_CHILD_FOLDER"
+// childFolder is set in the environment of a process that is to be killed,
+// childProducers to how many produce in it, childLies so that it does not sync.
+const (
+	childFolder    = "OUTBOX_CHILD_FOLDER"
+	childProducers = "OUTBOX_CHILD_PRODUCERS"
+	childLies      = "OUTBOX_CHILD_LIES"
+)
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childFolder); dir != "" {
-		if err := child(dir); err != nil {
+		run := child
+		if os.Getenv(childProducers) != "" {
+			run = produce
+		}
+		if err := run(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -42,6 +54,56 @@ func child(dir string) error {
 		fmt.Println(a.First)
 	}
 }
+
+// produce has many producers append for ever; each prints the number and the key
+// of what was acknowledged to it.
+func produce(dir string) error {
+	o := small()
+	if os.Getenv(childLies) != "" {
+		o.System = lying{}
+	}
+	b, err := Open(dir, o)
+	if err != nil {
+		return err
+	}
+	producers, err := strconv.Atoi(os.Getenv(childProducers))
+	if err != nil {
+		return err
+	}
+	failed := make(chan error, producers)
+	begin := b.Next()
+	for p := range producers {
+		go func() {
+			for i := 0; ; i++ {
+				key := fmt.Sprintf("%d-%d-%d", begin, p, i)
+				a, err := b.Append(context.Background(), Group{Items: []Item{push(key, text(key))}, State: map[string][]byte{fmt.Sprint("mark ", p): []byte(key)}})
+				if err != nil {
+					failed <- err
+					return
+				}
+				fmt.Printf("%d %s\n", a.First, key)
+			}
+		}()
+	}
+	return <-failed
+}
+
+// lying is a disk whose sync does nothing.
+type lying struct{ file.OS }
+
+func (lying) SyncDir(string) error { return nil }
+
+func (l lying) Create(name string) (file.File, error) { return lie(l.OS.Create(name)) }
+
+func (l lying) Open(name string) (file.File, error) { return lie(l.OS.Open(name)) }
+
+func lie(f file.File, err error) (file.File, error) { return lyingFile{f}, err }
+
+type lyingFile struct{ file.File }
+
+func (lyingFile) Sync() error { return nil }
+
+func text(key string) string { return key + strings.Repeat(" sold", 20+len(key)*7%100) }
 
 func TestAKilledProcessLeavesEverythingItAcknowledged(t *testing.T) {
 	t.Parallel()

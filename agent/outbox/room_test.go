@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -248,6 +249,69 @@ func TestAFullDiskRefusesThenGoesOn(t *testing.T) {
 		}
 		if err := b.Release(b.Next() - 1); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestADiskThatIsFullAtAnyCallRefusesAndRecoversByItself has the disk be full from
+// each call on in turn, until there is room again.
+func TestADiskThatIsFullAtAnyCallRefusesAndRecoversByItself(t *testing.T) {
+	t.Parallel()
+	for n := 1; ; n++ {
+		disk := filetest.New(uint64(n))
+		var full, met atomic.Bool
+		full.Store(true)
+		disk.Fault = func(c filetest.Call) error {
+			if c.N < n || !full.Load() || c.Op != "write" && c.Op != "create" && c.Op != "sync" && c.Op != "mkdir" {
+				return nil
+			}
+			met.Store(true)
+			return syscall.ENOSPC
+		}
+		b, err := Open("outbox", onDisk(disk, newShelf()))
+		if err != nil {
+			if !errors.Is(err, syscall.ENOSPC) {
+				t.Fatalf("full from call %d on: open: %v", n, err)
+			}
+			continue // nothing was told to a till yet
+		}
+		var kept []uint64
+		refused := 0
+		for i := range 12 {
+			a, err := b.Append(context.Background(), Group{Items: []Item{push(fmt.Sprint(i), strings.Repeat("x", 3000))}})
+			switch {
+			case err == nil:
+				kept = append(kept, a.First)
+			case errors.Is(err, ErrFull):
+				refused++
+			default:
+				t.Fatalf("full from call %d on: append %d: %v, want a refusal that passes", n, i, err)
+			}
+		}
+		if all := readAll(t, b, 1); len(all) != len(kept) {
+			t.Errorf("full from call %d on: %d records can be sent of %d", n, len(all), len(kept))
+		}
+		full.Store(false)
+		a := appendTo(t, b, Group{Items: []Item{push("0", strings.Repeat("x", 3000)), push("new", "new")}})
+		if a.Duplicate[0] != (refused < 12 && len(kept) > 0 && kept[0] == a.Numbers[0]) {
+			t.Errorf("full from call %d on: %+v", n, a)
+		}
+		want := len(kept) + 1
+		if !a.Duplicate[0] {
+			want++
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+		b = open(t, "outbox", onDisk(disk.Restart(uint64(n)), newShelf()))
+		if all := readAll(t, b, 1); len(all) != want || len(b.Gaps()) > 0 {
+			t.Errorf("full from call %d on: %d records after a restart, want %d; gaps %v", n, len(all), want, b.Gaps())
+		}
+		if !met.Load() {
+			if n < 20 {
+				t.Errorf("only %d calls could meet a full disk", n)
+			}
+			return
 		}
 	}
 }

@@ -30,6 +30,8 @@ var testTools = []tool{
 	{name: "hledger", pkg: "hledger", why: "an independent book-keeper reads the journals that the text target writes"},
 	{name: "bean-check", pkg: "beancount", why: "a second one, with its own idea of what balances"},
 	{name: "mosquitto", pkg: "mosquitto", why: "a real broker between agents and collectors"},
+	{name: "mkfs.ext4", pkg: "e2fsprogs", why: "file systems of their own, whose power is cut and which fill up"},
+	{name: "mount", pkg: "mount", why: "mounts them"},
 	{name: "nft", pkg: "nftables", why: "loses packets on a line between two network namespaces"},
 }
 

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -253,11 +255,24 @@ func play(seed uint64, lies, faults bool) error {
 	return nil
 }
 
-const seeds = 320
+// seeds is how many runs a test makes, each of four lives: 100, or as many as
+// TILLBOOK_SEEDS says.
+func seeds(t *testing.T) uint64 {
+	t.Helper()
+	text := os.Getenv("TILLBOOK_SEEDS")
+	if text == "" {
+		return 100
+	}
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		t.Fatalf("TILLBOOK_SEEDS: %v", err)
+	}
+	return n
+}
 
 func TestWhatWasAcknowledgedSurvivesPowerCuts(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(seeds) {
+	for seed := range seeds(t) {
 		if err := play(seed, false, false); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
@@ -266,7 +281,7 @@ func TestWhatWasAcknowledgedSurvivesPowerCuts(t *testing.T) {
 
 func TestWhatWasAcknowledgedSurvivesFailingCallsAndPowerCuts(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(seeds) {
+	for seed := range seeds(t) {
 		if err := play(seed, false, true); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
