@@ -31,7 +31,7 @@ type Loop struct {
 func NewLoop(t testing.TB, size int64) *Loop {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("mounting a disk of its own needs root")
+		t.Skip("tool missing: root, to mount a file system of its own")
 	}
 	for _, program := range []string{"mkfs.ext4", "mount", "umount"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -39,7 +39,7 @@ func NewLoop(t testing.TB, size int64) *Loop {
 		}
 	}
 	if _, err := os.Stat("/dev/loop-control"); err != nil {
-		t.Skip("there are no loop devices here")
+		t.Skip("tool missing: loop devices, to mount a file system of its own")
 	}
 	l := &Loop{t: t, image: filepath.Join(t.TempDir(), "disk.img")}
 	f, err := os.Create(l.image)
