@@ -1,8 +1,10 @@
 package app
 
 import (
+	"errors"
 	"time"
 
+	"tillbook.example/tillbook/agent/enroll"
 	"tillbook.example/tillbook/agent/source/filedrop"
 	tillbookv1 "tillbook.example/tillbook/proto/tillbookv1"
 	"tillbook.example/tillbook/shared/buildinfo"
@@ -47,7 +49,9 @@ type CollectorStatus struct {
 	Connected bool      `json:"connected"`
 	LastAck   time.Time `json:"last_ack,omitzero"`
 	Error     string    `json:"error,omitempty"`
+	Code      string    `json:"code,omitempty"` // of the error, where it is known
 	Expires   time.Time `json:"certificate_expires"`
+	Key       string    `json:"key_protection"` // what keeps the private key: tpm, dpapi, credential, file
 }
 
 // Status looks at every room.
@@ -57,12 +61,15 @@ func (a *App) Status() Status {
 		Merchant: a.identity.Merchant, Store: a.identity.Store, Agent: a.identity.Agent, Version: buildinfo.Version, Work: WorkOK,
 		Outbox:    OutboxStatus{Taken: a.outbox.Next() - 1, Unsent: link.Unsent, Refused: stats.Refused, Bytes: stats.LogBytes + stats.IndexBytes},
 		Folders:   []filedrop.Status{},
-		Collector: CollectorStatus{Address: a.identity.Collector, Connected: link.Connected, LastAck: link.LastAck, Error: link.LastError, Expires: a.identity.Expires()},
+		Collector: CollectorStatus{Address: a.identity.Collector, Connected: link.Connected, LastAck: link.LastAck, Error: link.LastError, Expires: a.identity.Expires(), Key: a.identity.KeyProtection()},
+	}
+	if link.LastError != "" {
+		s.Collector.Code, _ = enroll.Explain(errors.New(link.LastError), time.Now())
 	}
 	if n := a.outbox.Next() - 1; n >= a.outbox.First() {
 		s.Outbox.LastAt = a.capturedAt(n)
 		if link.Unsent > 0 {
-			s.Outbox.OldestUnsent = a.capturedAt(max(a.outbox.First(), n+1-link.Unsent))
+			s.Outbox.OldestUnsent = a.capturedAt(max(a.outbox.First(), link.Stored+1))
 		}
 	}
 	for _, gap := range a.outbox.Gaps() {

@@ -95,6 +95,7 @@ func printStatus(w io.Writer, s app.Status) error {
 	for _, f := range s.Folders {
 		fmt.Fprintf(w, "  %s: %d files, %d waiting, %d parts refused, scanned %s %s\n", f.Name, f.Files, f.Waiting, f.Refused, ago(f.ScannedAt), f.Error)
 	}
+	fmt.Fprintf(w, "identity: certificate until %s, key kept by %s\n", s.Collector.Expires.UTC().Format(time.DateOnly), s.Collector.Key)
 	_, err := fmt.Fprintf(w, "leaving: %s to %s, %d unsent, oldest %s %s\n", link, s.Collector.Address, s.Outbox.Unsent, ago(s.Outbox.OldestUnsent), s.Collector.Error)
 	return err
 }

@@ -1,38 +1,39 @@
 // Package enroll gives the agent its identity: a key made on this machine, the
-// certificate the collector signed for it, and the authority that the
+// certificate the collector signed for it, and the authorities that the
 // collector itself is known by.
 //
 // Joining needs a join string once. All of it is kept in one file that only the
 // service's account may read, replaced as a whole, so a power cut leaves either
-// the old identity or the new one. The certificate is renewed when a third of
-// its life has passed. What protects the key beyond file permissions is not
-// decided here.
+// the old identity or the new one. The next key is made and kept before it is
+// asked for, and asked for until it is answered; so an answer that is lost costs
+// nothing, and the collector can tell a copy of the identity from the agent. The
+// certificate is renewed when a third of its life has passed, and for a time
+// after its end against proof of its key. The key is kept by the best this
+// machine has. For whom the agent speaks is not decided here.
 package enroll
 
 import (
 	"context"
+	"crypto"
+	"crypto/ecdsa"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
+	"tillbook.example/tillbook/internal/tunnel"
 	tillbookv1 "tillbook.example/tillbook/proto/tillbookv1"
 	"tillbook.example/tillbook/shared/pki"
 )
-
-// File is the identity's name in the data folder.
-const File = "identity.json"
 
 // ErrNone: this agent has not joined yet.
 var ErrNone = errors.New("not enrolled: run `tillbook-agent enroll JOIN-STRING` with the string from the collector")
@@ -40,33 +41,57 @@ var ErrNone = errors.New("not enrolled: run `tillbook-agent enroll JOIN-STRING` 
 // ErrEnrolled: there is an identity already.
 var ErrEnrolled = errors.New("already enrolled: to join another store, stop the service and enrol with --replace")
 
-// saved is the file's content.
-type saved struct {
-	Version     int    `json:"version"`
-	Agent       string `json:"agent"`
-	Merchant    string `json:"merchant"`
-	Store       string `json:"store"`
-	Collector   string `json:"collector"` // host:port
-	Currency    string `json:"currency"`
-	Zone        string `json:"zone"`
-	Key         string `json:"key"`   // PEM
-	Chain       string `json:"chain"` // PEM, leaf first
-	Authorities string `json:"authorities"`
-}
-
 // Identity is who this agent is. It may be used by several goroutines.
 type Identity struct {
 	Agent, Merchant, Store string
 	Collector              string // host:port
 	Currency, Zone         string // the store's, as told when it joined
-	folder                 string
-	authorities            *x509.CertPool
-	certificate            atomic.Pointer[tls.Certificate]
+
+	folder string
+	place
+	changing sync.Mutex // one change of the file at a time
+	current  atomic.Pointer[current]
+}
+
+// current is what a renewal replaces.
+type current struct {
+	certificate tls.Certificate
+	authorities *x509.CertPool
+	protection  string
+}
+
+// place is where an identity lives: its clock and what keeps its keys.
+type place struct {
+	now     func() time.Time
+	keepers []keeper // the best first
+}
+
+// Option changes where an identity lives.
+type Option func(*settings)
+
+type settings struct {
+	now         func() time.Time
+	credentials string
+}
+
+// WithClock has the time taken from now.
+func WithClock(now func() time.Time) Option { return func(s *settings) { s.now = now } }
+
+// WithCredentials names the folder in which the service manager put the
+// service's credentials. The default is what $CREDENTIALS_DIRECTORY says.
+func WithCredentials(folder string) Option { return func(s *settings) { s.credentials = folder } }
+
+func newPlace(folder string, options []Option) place {
+	s := settings{now: time.Now, credentials: os.Getenv("CREDENTIALS_DIRECTORY")}
+	for _, option := range options {
+		option(&s)
+	}
+	return place{now: s.now, keepers: append(keepers(folder, s.credentials), plain)}
 }
 
 // Join redeems a join string and keeps the identity in the folder. It returns
 // ErrEnrolled if there is one already and replace is not set.
-func Join(ctx context.Context, folder, text, host, version string, replace bool) (*Identity, error) {
+func Join(ctx context.Context, folder, text, host, version string, replace bool, options ...Option) (*Identity, error) {
 	join, err := pki.ParseJoin(text)
 	if err != nil {
 		return nil, err
@@ -74,7 +99,11 @@ func Join(ctx context.Context, folder, text, host, version string, replace bool)
 	if _, err := os.Stat(filepath.Join(folder, File)); err == nil && !replace {
 		return nil, ErrEnrolled
 	}
-	key, err := pki.NewKey()
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("make data folder: %w", err)
+	}
+	at := newPlace(folder, options)
+	key, kept, err := at.newKey()
 	if err != nil {
 		return nil, err
 	}
@@ -86,193 +115,132 @@ func Join(ctx context.Context, folder, text, host, version string, replace bool)
 	if err != nil {
 		return nil, fmt.Errorf("join string: %w", err)
 	}
-	connection, err := grpc.NewClient("dns:///"+join.Host, grpc.WithTransportCredentials(credentials.NewTLS(pki.PinnedTLS(name, join.Pin, time.Now))))
+	connection, err := dial(join.Host, pki.PinnedTLS(name, join.Pin, at.now))
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", join.Host, err)
+		return nil, err
 	}
 	defer connection.Close()
 	answer, err := tillbookv1.NewEnrolmentClient(connection).Enrol(ctx, &tillbookv1.EnrolRequest{Code: join.Code, Csr: request, Host: host, Version: version})
 	if err != nil {
 		return nil, fmt.Errorf("enrol at %s: %w", join.Host, err)
 	}
-	private, err := pki.FormatKey(key)
-	if err != nil {
-		return nil, err
-	}
 	s := saved{
-		Version: 1, Agent: answer.GetAgent(), Merchant: answer.GetMerchant(), Store: answer.GetStore(), Collector: join.Host,
-		Currency: answer.GetCurrency(), Zone: answer.GetZone(), Key: string(private),
-		Chain: string(pki.FormatCertificates(answer.GetChain()...)), Authorities: string(pki.FormatCertificates(answer.GetAuthorities()...)),
+		Version: fileVersion, Agent: answer.GetAgent(), Merchant: answer.GetMerchant(), Store: answer.GetStore(), Collector: join.Host,
+		Currency: answer.GetCurrency(), Zone: answer.GetZone(), Next: &kept,
 	}
-	identity, err := s.identity(folder)
-	if err != nil {
-		return nil, fmt.Errorf("the collector's answer: %w", err)
-	}
-	return identity, s.write(folder)
+	return s.adopt(folder, at, answer)
 }
 
 // Load reads the identity from the folder, or returns ErrNone.
-func Load(folder string) (*Identity, error) {
+func Load(folder string, options ...Option) (*Identity, error) {
 	s, err := read(folder)
 	if err != nil {
 		return nil, err
 	}
-	identity, err := s.identity(folder)
+	identity, err := s.identity(folder, newPlace(folder, options))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(folder, File), err)
 	}
 	return identity, nil
 }
 
-// TLS returns the configuration for connections to the collector. It follows
-// renewals.
+// TLS returns the configuration for the next connection to the collector: the
+// certificate and the authorities of the moment.
 func (i *Identity) TLS() (*tls.Config, error) {
+	config, err := i.serverTLS()
+	if err != nil {
+		return nil, err
+	}
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &i.current.Load().certificate, nil }
+	return config, nil
+}
+
+// serverTLS trusts the collector and shows it no certificate.
+func (i *Identity) serverTLS() (*tls.Config, error) {
 	name, _, err := net.SplitHostPort(i.Collector)
 	if err != nil {
 		return nil, fmt.Errorf("collector's address %q: %w", i.Collector, err)
 	}
-	return &tls.Config{
-		MinVersion: tls.VersionTLS12, ServerName: name, RootCAs: i.authorities,
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return i.certificate.Load(), nil },
-	}, nil
+	return pki.TrustingTLS(name, i.current.Load().authorities, i.now), nil
 }
 
 // Expires returns when the certificate ends.
-func (i *Identity) Expires() time.Time { return i.certificate.Load().Leaf.NotAfter }
+func (i *Identity) Expires() time.Time { return i.current.Load().certificate.Leaf.NotAfter }
 
-// RenewAfter returns when the certificate should be renewed: when a third of
-// its life has passed.
-func (i *Identity) RenewAfter() time.Time {
-	leaf := i.certificate.Load().Leaf
-	return leaf.NotBefore.Add(leaf.NotAfter.Sub(leaf.NotBefore) / 3)
+// KeyProtection says what keeps the private key: tpm, dpapi, credential or file.
+func (i *Identity) KeyProtection() string { return i.current.Load().protection }
+
+// dial prepares a connection; it is made by the first call over it. The
+// environment's proxy is followed.
+func dial(address string, config *tls.Config) (*grpc.ClientConn, error) {
+	connection, err := grpc.NewClient("passthrough:///"+address,
+		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) { return tunnel.Dial(ctx, address, nil) }),
+		grpc.WithTransportCredentials(credentials.NewTLS(config)),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)), grpc.WithDisableServiceConfig(),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", address, err)
+	}
+	return connection, nil
 }
 
-// Renew has the collector sign the next certificate, for a new key, and keeps it.
-func (i *Identity) Renew(ctx context.Context, version string) error {
-	config, err := i.TLS()
-	if err != nil {
-		return err
-	}
-	key, err := pki.NewKey()
-	if err != nil {
-		return err
-	}
-	request, err := pki.Request(key)
-	if err != nil {
-		return err
-	}
-	connection, err := grpc.NewClient("dns:///"+i.Collector, grpc.WithTransportCredentials(credentials.NewTLS(config)))
-	if err != nil {
-		return fmt.Errorf("connect to %s: %w", i.Collector, err)
-	}
-	defer connection.Close()
-	answer, err := tillbookv1.NewEnrolmentClient(connection).Renew(ctx, &tillbookv1.RenewRequest{Csr: request, Version: version})
-	if err != nil {
-		return fmt.Errorf("renew certificate: %w", err)
-	}
-	private, err := pki.FormatKey(key)
-	if err != nil {
-		return err
-	}
-	s, err := read(i.folder)
-	if err != nil {
-		return err
-	}
-	s.Key, s.Chain = string(private), string(pki.FormatCertificates(answer.GetChain()...))
-	s.Authorities = string(pki.FormatCertificates(answer.GetAuthorities()...))
-	next, err := s.identity(i.folder)
-	if err != nil {
-		return fmt.Errorf("the collector's answer: %w", err)
-	}
-	if err := s.write(i.folder); err != nil {
-		return err
-	}
-	i.certificate.Store(next.certificate.Load())
-	return nil
-}
+// maxAnswer bounds an answer of the collector: some certificates.
+const maxAnswer = 64 << 10
 
-// KeepRenewed renews the certificate in time until ctx ends. What fails is told
-// to report and tried again within the hour, with jitter.
-func (i *Identity) KeepRenewed(ctx context.Context, version string, report func(error)) {
-	for {
-		wait := time.Until(i.RenewAfter())
-		if wait <= 0 {
-			err := i.Renew(ctx, version)
-			if ctx.Err() != nil {
-				return
-			}
-			report(err)
-			if err == nil {
-				continue
-			}
-			wait = time.Duration(rand.Int64N(int64(time.Hour)))
+// newKey makes a key with the best keeper that can.
+func (p place) newKey() (crypto.Signer, keptKey, error) {
+	var problems []error
+	for _, k := range p.keepers {
+		key, text, err := k.create()
+		if err == nil {
+			return key, keptKey{By: k.name(), Text: text}, nil
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(min(wait, 24*time.Hour)):
+		problems = append(problems, fmt.Errorf("%s: %w", k.name(), err))
+	}
+	return nil, keptKey{}, fmt.Errorf("make key: %w", errors.Join(problems...))
+}
+
+// load returns a key that is kept.
+func (p place) load(kept keptKey) (crypto.Signer, error) {
+	for _, k := range p.keepers {
+		if k.name() != kept.By {
+			continue
+		}
+		key, err := k.load(kept.Text)
+		if err != nil {
+			return nil, fmt.Errorf("key kept by %s: %w", kept.By, err)
+		}
+		return key, nil
+	}
+	return nil, fmt.Errorf("the key is kept by %s, which this process cannot use: start the agent as the service, on the machine that it was enrolled on", kept.By)
+}
+
+// protect keeps keys that are in a plain file by something better, if there is
+// something that takes them. It says whether it changed any.
+func (p place) protect(keys ...*keptKey) (changed bool, err error) {
+	for _, kept := range keys {
+		if kept == nil || kept.By != plain.name() {
+			continue
+		}
+		key, err := p.load(*kept)
+		if err != nil {
+			return changed, err
+		}
+		for _, k := range p.keepers {
+			private, ok := key.(*ecdsa.PrivateKey)
+			if k.name() == plain.name() || !ok {
+				break
+			}
+			text, err := k.take(private)
+			if errors.Is(err, errors.ErrUnsupported) {
+				continue // it makes the next one
+			}
+			if err != nil {
+				return changed, fmt.Errorf("keep the key by %s: %w", k.name(), err)
+			}
+			*kept, changed = keptKey{By: k.name(), Text: text}, true
+			break
 		}
 	}
-}
-
-func (s saved) identity(folder string) (*Identity, error) {
-	certificate, err := tls.X509KeyPair([]byte(s.Chain), []byte(s.Key))
-	if err != nil {
-		return nil, fmt.Errorf("certificate and key: %w", err)
-	}
-	authorities, err := pki.ParseCertificates([]byte(s.Authorities))
-	if err != nil {
-		return nil, fmt.Errorf("authorities: %w", err)
-	}
-	name, err := pki.NameOf(certificate.Leaf)
-	if err != nil {
-		return nil, err
-	}
-	if want := (pki.Name{Merchant: s.Merchant, Store: s.Store, Agent: s.Agent}); name != want {
-		return nil, fmt.Errorf("the certificate is for %+v, not %+v", name, want)
-	}
-	i := &Identity{Agent: s.Agent, Merchant: s.Merchant, Store: s.Store, Collector: s.Collector, Currency: s.Currency, Zone: s.Zone, folder: folder, authorities: x509.NewCertPool()}
-	for _, authority := range authorities {
-		i.authorities.AddCert(authority)
-	}
-	i.certificate.Store(&certificate)
-	return i, nil
-}
-
-func read(folder string) (saved, error) {
-	var s saved
-	text, err := os.ReadFile(filepath.Join(folder, File))
-	if errors.Is(err, fs.ErrNotExist) {
-		return s, ErrNone
-	}
-	if err != nil {
-		return s, fmt.Errorf("read identity: %w", err)
-	}
-	if err := json.Unmarshal(text, &s); err != nil {
-		return s, fmt.Errorf("read identity %s: %w", filepath.Join(folder, File), err)
-	}
-	return s, nil
-}
-
-func (s saved) write(folder string) error {
-	text, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write identity: %w", err)
-	}
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return fmt.Errorf("write identity: %w", err)
-	}
-	file, err := os.CreateTemp(folder, File+".*") // created 0600
-	if err != nil {
-		return fmt.Errorf("write identity: %w", err)
-	}
-	defer os.Remove(file.Name())
-	_, err = file.Write(text)
-	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return fmt.Errorf("write identity: %w", err)
-	}
-	if err := os.Rename(file.Name(), filepath.Join(folder, File)); err != nil {
-		return fmt.Errorf("write identity: %w", err)
-	}
-	return nil
+	return changed, nil
 }

@@ -4,14 +4,20 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
 
 	"tillbook.example/tillbook/agent/enroll"
 	tillbookv1 "tillbook.example/tillbook/proto/tillbookv1"
@@ -21,37 +27,99 @@ import (
 // service signs for whoever asks, over real TLS.
 type service struct {
 	tillbookv1.UnimplementedEnrolmentServer
-	authority *pki.Authority
-	issued    time.Time // as if the certificate had been signed then
-	name      pki.Name
+
+	mu     sync.Mutex
+	ring   *pki.Ring
+	clock  time.Time // zero: now
+	issued time.Time // as if the certificate had been signed then; zero: by the clock
+	name   pki.Name
+	lose   int // so many answers are lost
+	spoil  func(*tillbookv1.EnrolResponse)
+	asked  []string // which call, with which key
 }
 
-func (s *service) answer(csr []byte) (*tillbookv1.EnrolResponse, error) {
-	der, err := s.authority.Agent(csr, s.name, s.issued)
+func (s *service) now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.clock.IsZero() {
+		return time.Now()
+	}
+	return s.clock
+}
+
+// set changes what the service does.
+func (s *service) set(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
+
+// calls returns which calls came, each with its key.
+func (s *service) calls() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.asked)
+}
+
+func (s *service) answer(call string, csr []byte) (*tillbookv1.EnrolResponse, error) {
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key, err := pki.CheckRequest(csr)
 	if err != nil {
 		return nil, err
 	}
-	return &tillbookv1.EnrolResponse{
+	if s.asked = append(s.asked, fmt.Sprintf("%s %x", call, key[:4])); s.lose > 0 {
+		s.lose--
+		return nil, status.Error(codes.Unavailable, "lost")
+	}
+	if !s.issued.IsZero() {
+		now = s.issued
+	}
+	der, err := s.ring.Active().Agent(csr, s.name, now)
+	if err != nil {
+		return nil, err
+	}
+	answer := &tillbookv1.EnrolResponse{
 		Agent: "a1", Merchant: "m1", Store: "S1", Currency: "GBP", Zone: "Europe/London",
-		Chain: [][]byte{der}, Authorities: [][]byte{s.authority.Certificate()},
-	}, nil
+		Chain: [][]byte{der}, Authorities: s.ring.Certificates(),
+	}
+	if s.spoil != nil {
+		s.spoil(answer)
+	}
+	return answer, nil
 }
 
 func (s *service) Enrol(_ context.Context, r *tillbookv1.EnrolRequest) (*tillbookv1.EnrolResponse, error) {
-	return s.answer(r.GetCsr())
+	return s.answer("enrol", r.GetCsr())
 }
 
-func (s *service) Renew(_ context.Context, r *tillbookv1.RenewRequest) (*tillbookv1.EnrolResponse, error) {
-	return s.answer(r.GetCsr())
+func (s *service) Renew(ctx context.Context, r *tillbookv1.RenewRequest) (*tillbookv1.EnrolResponse, error) {
+	if n := shownBy(ctx); n != 1 {
+		return nil, status.Errorf(codes.Unauthenticated, "%d certificates were shown", n)
+	}
+	return s.answer("renew", r.GetCsr())
+}
+
+func (s *service) Recover(ctx context.Context, r *tillbookv1.RecoverRequest) (*tillbookv1.EnrolResponse, error) {
+	if n := shownBy(ctx); n != 0 {
+		return nil, status.Errorf(codes.Unauthenticated, "%d certificates were shown", n)
+	}
+	if _, err := s.ring.CheckProof(r.GetCertificate(), r.GetCsr(), r.GetProof()); err != nil {
+		return nil, status.Error(codes.Unauthenticated, err.Error())
+	}
+	return s.answer("recover", r.GetCsr())
+}
+
+// shownBy returns how many certificates the caller's connection showed.
+func shownBy(ctx context.Context) int {
+	from, _ := peer.FromContext(ctx)
+	return len(from.AuthInfo.(credentials.TLSInfo).State.PeerCertificates)
 }
 
 func serve(t *testing.T) (*service, pki.Join) {
 	t.Helper()
-	authority, err := pki.NewAuthority(time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, err := authority.Server([]string{"localhost"}, time.Now())
+	ring, err := pki.NewRing(time.Now().AddDate(-1, 0, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,10 +127,13 @@ func serve(t *testing.T) (*service, pki.Join) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &service{authority: authority, issued: time.Now(), name: pki.Name{Merchant: "m1", Store: "S1", Agent: "a1"}}
-	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(&tls.Config{
-		Certificates: []tls.Certificate{certificate}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: authority.Pool(),
-	})))
+	s := &service{ring: ring, name: pki.Name{Merchant: "m1", Store: "S1", Agent: "a1"}}
+	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(&tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		certificate, err := s.ring.Server([]string{"localhost"}, s.now())
+		return &tls.Config{
+			Time: s.now, NextProtos: []string{"h2"}, Certificates: []tls.Certificate{certificate}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: s.ring.Pool(),
+		}, err
+	}})))
 	tillbookv1.RegisterEnrolmentServer(server, s)
 	go server.Serve(listener)
 	t.Cleanup(server.Stop)
@@ -70,7 +141,7 @@ func serve(t *testing.T) (*service, pki.Join) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, pki.Join{Code: "7K3M-Q2XD-9A", Host: "localhost:" + port, Pin: authority.Pin()}
+	return s, pki.Join{Code: "7K3M-Q2XD-9A", Host: "localhost:" + port, Pin: ring.Active().Pin()}
 }
 
 func TestJoiningKeepsAnIdentityOnlyTheOwnerMayRead(t *testing.T) {
@@ -128,7 +199,7 @@ func TestARenewedCertificateIsUsedAtOnceAndAfterARestart(t *testing.T) {
 	if identity.RenewAfter().After(time.Now()) {
 		t.Fatalf("a certificate 20 days old is renewed only after %s", identity.RenewAfter())
 	}
-	s.issued = time.Now()
+	s.set(func() { s.issued = time.Time{} })
 	if err := identity.Renew(t.Context(), "test"); err != nil {
 		t.Fatal(err)
 	}

@@ -41,6 +41,9 @@ const (
 	Backdate      = 24 * time.Hour
 )
 
+// AuthorityName begins the common name of every authority.
+const AuthorityName = "Tillbook authority"
+
 // Name is whom an agent's certificate names.
 type Name struct {
 	Merchant, Store, Agent string
@@ -102,7 +105,7 @@ func NewAuthority(now time.Time) (*Authority, error) {
 		return nil, err
 	}
 	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: "Tillbook authority " + serial.Text(16)[:8]},
+		SerialNumber: serial, Subject: pkix.Name{CommonName: AuthorityName + " " + serial.Text(16)[:8]},
 		NotBefore: now.Add(-Backdate), NotAfter: now.Add(AuthorityLife),
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, BasicConstraintsValid: true, IsCA: true, MaxPathLen: 1, // below it one that it vouches for
 	}
