@@ -90,9 +90,13 @@ func New(config Config, log *slog.Logger) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
+	limit, err := config.Uplink.limit(a.identity.Zone)
+	if err != nil {
+		return nil, err
+	}
 	if a.uplink, err = uplink.New(uplink.Options{
 		Outbox: a.outbox, Agent: a.identity.Agent, Version: buildinfo.Version,
-		Carrier: watched{carrier, &a.turned}, Beat: a.beat, Captured: a.captured, Logger: log,
+		Carrier: watched{carrier, &a.turned}, Beat: a.beat, Captured: a.captured, Logger: log, Limit: limit,
 	}); err != nil {
 		return nil, err
 	}

@@ -26,6 +26,7 @@ type Config struct {
 	Proxy   string   `koanf:"proxy"`  // URL of the proxy on the way to the collector; empty: as the environment says
 	Log     Log      `koanf:"log"`
 	Outbox  Outbox   `koanf:"outbox"`
+	Uplink  Uplink   `koanf:"uplink"`
 	Sources []Source `koanf:"sources"`
 }
 
@@ -38,7 +39,7 @@ type Log struct {
 // Outbox bounds the durable buffer.
 type Outbox struct {
 	MaxMiB      int64 `koanf:"max_mib"`       // the most the folder may take
-	SoftFreeMiB int64 `koanf:"soft_free_mib"` // free space below which status says that disk space is short
+	SoftFreeMiB int64 `koanf:"soft_free_mib"` // free space below which only sales go on
 	HardFreeMiB int64 `koanf:"hard_free_mib"` // free space below which sales are refused
 }
 
@@ -102,6 +103,12 @@ func (c Config) Check() error {
 	oneOf("log.format", c.Log.Format, "text", "json")
 	if c.Outbox.MaxMiB < 96 {
 		bad("outbox.max_mib", "%d MiB is too little: at least 96", c.Outbox.MaxMiB)
+	}
+	if k := c.Uplink.MaxKbps; k < 0 || k > 0 && k < 16 {
+		bad("uplink.max_kbps", "%d kbit/s is too little: at least 16, or 0 for no limit", k)
+	}
+	if _, err := parseHours(c.Uplink.OpenHours); err != nil {
+		bad("uplink.open_hours", "%v", err)
 	}
 	names := map[string]bool{}
 	for i, s := range c.Sources {
