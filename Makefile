@@ -17,6 +17,7 @@ FUZZTIME ?= 30s
 BENCH    ?= .
 SOAKTIME ?= 30m
 KILLS    ?= 50
+DIST     ?= dist
 SEEDS    ?= 1000
 
 TOOLS     := $(CURDIR)/.cache/tools
@@ -29,7 +30,7 @@ protos = PATH="$(TOOLS):$$PATH" protoc -I proto -out $(1) -opt module=$(MODULE)/
 	-plugin protoc-gen-go -plugin protoc-gen-go-grpc $(PROTOS)
 
 .DEFAULT_GOAL := help
-.PHONY: help build generate check check-format check-vet check-windows check-static check-generated check-tidy check-rules \
+.PHONY: help build packages generate check check-format check-vet check-windows check-static check-generated check-tidy check-rules \
 	test race fuzz bench kill powercut soak demo clean
 
 help: ## list these targets
@@ -38,6 +39,9 @@ help: ## list these targets
 build: ## build both programs into bin/, static and stripped
 	@mkdir -p bin
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./agent/cmd/... ./collector/cmd/...
+
+packages: $(PACKERS) ## deb, rpm, msi, archives, sums and bills of materials into DIST (dist); how to sign: installers/build.sh
+	installers/build.sh $(VERSION) $(DIST)
 
 generate: $(TOOLSTAMP) ## write the Go of the wire contract from proto/*.proto
 	$(call protos,proto)
@@ -109,8 +113,8 @@ $(TOOLSTAMP): tools/go.mod tools/go.sum $(wildcard tools/protoc/*.go)
 		google.golang.org/protobuf/cmd/protoc-gen-go honnef.co/go/tools/cmd/staticcheck
 	@touch $@
 
-$(PACKERS): tools/go.mod tools/go.sum
+$(PACKERS): tools/go.mod tools/go.sum $(wildcard tools/archive/*.go) $(wildcard tools/msistamp/*.go)
 	@mkdir -p $(TOOLS)
-	GOWORK=off go build -C tools -o $(TOOLS)/ github.com/goreleaser/nfpm/v2/cmd/nfpm \
+	GOWORK=off go build -C tools -o $(TOOLS)/ ./archive ./msistamp github.com/goreleaser/nfpm/v2/cmd/nfpm \
 		github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 	@touch $@

@@ -1,0 +1,7 @@
+UPDATE `Property` SET `Value`='WIX_UPGRADE_DETECTED;WIX_DOWNGRADE_DETECTED;JOIN;JOINFILE;PROXY;DATADIR;FORCE' WHERE `Property`='SecureCustomProperties'
+UPDATE `CustomAction` SET `Type`=11282 WHERE `Action`='ConfigureService'
+UPDATE `CustomAction` SET `Type`=11346 WHERE `Action`='JoinCollector'
+UPDATE `InstallExecuteSequence` SET `Sequence`=1510 WHERE `Action`='RemoveExistingProducts'
+UPDATE `InstallExecuteSequence` SET `Sequence`=1520 WHERE `Action`='RefuseWhileSalesAreUnsent'
+UPDATE `InstallExecuteSequence` SET `Sequence`=5810 WHERE `Action`='ConfigureService'
+UPDATE `InstallExecuteSequence` SET `Sequence`=5820 WHERE `Action`='JoinCollector'
