@@ -23,6 +23,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"tillbook.example/tillbook/agent/diagnose"
 	"tillbook.example/tillbook/agent/enroll"
 	"tillbook.example/tillbook/agent/outbox"
 	"tillbook.example/tillbook/agent/source"
@@ -51,6 +52,10 @@ type App struct {
 	listener net.Listener
 	token    string
 	started  time.Time
+	kept     *diagnose.Log
+	line     *diagnose.Line
+	captures captures
+	snapshot snapshot
 	watch    watch
 	turned   atomic.Int64 // when the uplink's loop last turned, in Unix nanoseconds
 }
@@ -60,7 +65,9 @@ func New(config Config, log *slog.Logger) (_ *App, err error) {
 	if err := config.Check(); err != nil {
 		return nil, err
 	}
-	a := &App{config: config, log: log, started: time.Now()}
+	kept := diagnose.NewLog(log.Handler())
+	log = slog.New(kept)
+	a := &App{config: config, log: log, kept: kept, started: time.Now()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close())
@@ -94,9 +101,10 @@ func New(config Config, log *slog.Logger) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
+	a.line = diagnose.NewLine(carrier)
 	if a.uplink, err = uplink.New(uplink.Options{
 		Outbox: a.outbox, Agent: a.identity.Agent, Version: buildinfo.Version,
-		Carrier: watched{carrier, &a.turned}, Beat: a.beat, Captured: a.captured, Logger: log, Limit: limit,
+		Carrier: watched{a.line, &a.turned}, Beat: a.beat, Captured: a.captured, Logger: log, Limit: limit,
 	}); err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
+	"tillbook.example/tillbook/agent/diagnose"
 	"tillbook.example/tillbook/agent/enroll"
 	tillbookv1 "tillbook.example/tillbook/proto/tillbookv1"
 	"tillbook.example/tillbook/shared/pki"
@@ -330,7 +331,7 @@ func TestMetricsAreWellNamedAndTheirLabelsBounded(t *testing.T) {
 func TestAHeartbeatCarriesWhatIsUnsentRefusedAndUnread(t *testing.T) {
 	t.Parallel()
 	r := start(t, enrolled(t))
-	if beat := r.beat(); beat.GetUnsent() != 0 || beat.GetOldestUnsentUs() != 0 || beat.GetQuarantined() != 0 || beat.GetWork() != WorkOK {
+	if beat := r.beat(); beat.GetUnsent() != 0 || beat.GetOldestUnsentUs() != 0 || beat.GetQuarantined() != 0 || beat.GetWork() != diagnose.WorkOK {
 		t.Errorf("of an agent that took nothing: %v", beat)
 	}
 	before := time.Now().Add(-time.Millisecond)

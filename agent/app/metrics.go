@@ -1,6 +1,8 @@
 package app
 
 import (
+	"bytes"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,6 +13,7 @@ import (
 
 // metric is one figure that is read when it is asked for.
 type metric struct {
+	name  string
 	desc  *prometheus.Desc
 	kind  prometheus.ValueType
 	value func(look) float64
@@ -29,17 +32,28 @@ type look struct {
 type figures struct {
 	app     *App
 	metrics []metric
-	folders *prometheus.Desc
+	files   *prometheus.Desc // of a source
+	last    *prometheus.Desc
 }
 
-// register adds the agent's metrics.
-func (a *App) register(registry *prometheus.Registry) error {
-	f := &figures{app: a, folders: prometheus.NewDesc("tillbook_agent_source_files_waiting", "Files of a source that are not read to their end.", []string{"source"}, nil)}
+// Names of the metrics that have a source as label.
+const (
+	filesWaiting = "tillbook_agent_source_files_waiting"
+	lastCapture  = "tillbook_agent_source_last_capture_timestamp_seconds"
+)
+
+// figures returns what the agent has to tell.
+func (a *App) figures() *figures {
+	f := &figures{
+		app:   a,
+		files: prometheus.NewDesc(filesWaiting, "Files of a source that are not read to their end.", []string{"source"}, nil),
+		last:  prometheus.NewDesc(lastCapture, "When a source last brought something; 0 if not since start.", []string{"source"}, nil),
+	}
 	gauge := func(name, help string, value func(look) float64) {
-		f.metrics = append(f.metrics, metric{prometheus.NewDesc("tillbook_agent_"+name, help, nil, nil), prometheus.GaugeValue, value})
+		f.metrics = append(f.metrics, metric{"tillbook_agent_" + name, prometheus.NewDesc("tillbook_agent_"+name, help, nil, nil), prometheus.GaugeValue, value})
 	}
 	counter := func(name, help string, value func(look) float64) {
-		f.metrics = append(f.metrics, metric{prometheus.NewDesc("tillbook_agent_"+name, help, nil, nil), prometheus.CounterValue, value})
+		f.metrics = append(f.metrics, metric{"tillbook_agent_" + name, prometheus.NewDesc("tillbook_agent_"+name, help, nil, nil), prometheus.CounterValue, value})
 	}
 	counter("outbox_records_total", "Records made durable since start.", func(l look) float64 { return float64(l.records) })
 	counter("outbox_duplicates_total", "Pushes that were there already, since start.", func(l look) float64 { return float64(l.duplicates) })
@@ -60,8 +74,16 @@ func (a *App) register(registry *prometheus.Registry) error {
 		}
 		return time.Since(l.Outbox.OldestUnsent).Seconds()
 	})
+	gauge("uplink_heard_timestamp_seconds", "When the collector was last heard; 0 if not since start.", func(l look) float64 { return unix(l.Collector.HeardAt) })
+	gauge("clock_skew_seconds", "This machine's clock less the collector's, as last heard.", func(l look) float64 { return l.Collector.Skew })
 	gauge("certificate_expires_timestamp_seconds", "When the agent's certificate ends.", func(l look) float64 { return float64(l.Collector.Expires.Unix()) })
 	gauge("start_timestamp_seconds", "When this process started.", func(look) float64 { return float64(a.started.Unix()) })
+	return f
+}
+
+// register adds the agent's metrics.
+func (a *App) register(registry *prometheus.Registry) error {
+	f := a.figures()
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "tillbook_agent_build_info", Help: "1, with the version as label.", ConstLabels: prometheus.Labels{"version": buildinfo.Version}})
 	info.Set(1)
 	for _, c := range []prometheus.Collector{f, info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
@@ -77,22 +99,57 @@ func (f *figures) Describe(out chan<- *prometheus.Desc) {
 	for _, m := range f.metrics {
 		out <- m.desc
 	}
-	out <- f.folders
+	out <- f.files
+	out <- f.last
 }
 
 // Collect looks once and gives every figure.
 func (f *figures) Collect(out chan<- prometheus.Metric) {
-	stats := f.app.outbox.Stats()
-	l := look{
-		Status: f.app.Status(), records: stats.Records, duplicates: stats.Duplicates, refused: stats.Refused, commits: stats.Commits,
-		poisoned: stats.Poisoned, damaged: stats.Damaged, soft: stats.Soft, hard: stats.Hard, free: stats.FreeBytes,
-	}
+	l := f.look()
 	for _, m := range f.metrics {
 		out <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(l))
 	}
 	for _, folder := range l.Folders {
-		out <- prometheus.MustNewConstMetric(f.folders, prometheus.GaugeValue, float64(folder.Waiting), folder.Name)
+		out <- prometheus.MustNewConstMetric(f.files, prometheus.GaugeValue, float64(folder.Waiting), folder.Name)
 	}
+	for _, s := range l.Sources {
+		out <- prometheus.MustNewConstMetric(f.last, prometheus.GaugeValue, unix(s.LastAt), s.Name)
+	}
+}
+
+// text is the figures as Prometheus writes them, without its comments: what goes
+// with a heartbeat.
+func (f *figures) text() []byte {
+	l := f.look()
+	var b bytes.Buffer
+	line := func(name string, value float64) {
+		b.WriteString(name + " " + strconv.FormatFloat(value, 'g', -1, 64) + "\n")
+	}
+	for _, m := range f.metrics {
+		line(m.name, m.value(l))
+	}
+	for _, folder := range l.Folders {
+		line(filesWaiting+"{source="+strconv.Quote(folder.Name)+"}", float64(folder.Waiting))
+	}
+	for _, s := range l.Sources {
+		line(lastCapture+"{source="+strconv.Quote(s.Name)+"}", unix(s.LastAt))
+	}
+	return b.Bytes()
+}
+
+func (f *figures) look() look {
+	stats := f.app.outbox.Stats()
+	return look{
+		Status: f.app.Status(), records: stats.Records, duplicates: stats.Duplicates, refused: stats.Refused, commits: stats.Commits,
+		poisoned: stats.Poisoned, damaged: stats.Damaged, soft: stats.Soft, hard: stats.Hard, free: stats.FreeBytes,
+	}
+}
+
+func unix(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.Unix())
 }
 
 func flag(b bool) float64 {

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"tillbook.example/tillbook/agent/diagnose"
 	"tillbook.example/tillbook/agent/outbox"
 	"tillbook.example/tillbook/agent/source/httppush"
 	tillbookv1 "tillbook.example/tillbook/proto/tillbookv1"
@@ -31,27 +32,35 @@ const (
 	tailMost      = 500
 )
 
+// pushSource is the name of the way in that is always there.
+const pushSource = "push"
+
 // serve answers on loopback until ctx ends: pushes, status, metrics, health.
 func (a *App) serve(ctx context.Context) error {
 	registry := prometheus.NewRegistry()
 	if err := a.register(registry); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
-	push := httppush.Handler(a.desk, a.token)
+	push := httppush.Handler(a.captures.desk(pushSource, a.desk), a.token)
 	mux := http.NewServeMux()
 	mux.Handle("POST /v1/documents", push)
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) { answer(w, a.Status()) })
 	mux.HandleFunc("GET /v1/tail", a.owner(a.tail))
+	mux.HandleFunc("GET /v1/log", a.owner(func(w http.ResponseWriter, r *http.Request) { answer(w, a.kept.Lines()) }))
+	mux.HandleFunc("GET /v1/outbox", a.owner(func(w http.ResponseWriter, r *http.Request) { answer(w, a.outbox.Stats()) }))
+	mux.HandleFunc("POST /v1/drill", a.owner(func(w http.ResponseWriter, r *http.Request) { a.drill(ctx, w, r) }))
 	mux.HandleFunc("POST /v1/reread", a.owner(a.reread))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if work := a.Status().Work; work == "failed" {
+		if a.Status().Work == diagnose.WorkFailed {
 			httppush.Problem(w, problem.New("no_room", "new sales are refused"))
 			return
 		}
 		fmt.Fprintln(w, "ok")
 	})
+	mux.Handle("GET /{$}", diagnose.Page(a.Status))
+	mux.Handle("GET /page.css", diagnose.Style())
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		httppush.Problem(w, problem.New("not_found", r.URL.Path))
 	})
@@ -97,6 +106,36 @@ func (a *App) owner(next http.HandlerFunc) http.HandlerFunc {
 		}
 		next(w, r)
 	}
+}
+
+// drill cuts the line for the time that is asked for, and answers when it is
+// back. It comes back as well when the asker goes away or the agent stops.
+func (a *App) drill(stopping context.Context, w http.ResponseWriter, r *http.Request) {
+	d, err := time.ParseDuration(r.URL.Query().Get("for"))
+	if err != nil || d < time.Second || d > diagnose.MaxCut {
+		httppush.Problem(w, problem.New("drill", "for must be between 1s and 10m"))
+		return
+	}
+	if !a.uplink.Status().Connected {
+		httppush.Problem(w, problem.New("drill", "the agent is not connected; there is nothing to cut"))
+		return
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(stopping, cancel)()
+	// Else the time for reading a request would end the wait for its answer.
+	if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil {
+		httppush.Problem(w, problem.New("internal", err.Error()))
+		return
+	}
+	a.log.Warn("drill: the line is cut", "for", d)
+	cut := time.Now()
+	if err := a.line.Cut(ctx, d); err != nil {
+		httppush.Problem(w, problem.New("drill", err.Error()))
+		return
+	}
+	a.log.Info("drill: the line is back", "after", time.Since(cut).Round(time.Millisecond))
+	answer(w, diagnose.Cut{At: cut, Back: time.Now()})
 }
 
 // Captured is one record as tail shows it.

@@ -29,7 +29,7 @@ func (a *App) drop(s Source) (*filedrop.Drop, error) {
 		Name: s.Name, Folder: s.Folder, Patterns: s.Patterns, Open: open, Recipe: version,
 		Options: format.Options{Store: a.identity.Store, Terminal: s.Terminal, Currency: a.identity.Currency, Rule: &rule, Encoding: s.Encoding},
 		Settle:  s.Settle, Quiet: s.Quiet, MoveTo: s.MoveTo,
-	}, a.desk, a.log), nil
+	}, a.captures.desk(s.Name, a.desk), a.log), nil
 }
 
 // opener returns how a source's files are read, and the version of its recipe.

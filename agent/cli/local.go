@@ -59,54 +59,6 @@ func ask(folder, method, path string, into any) error {
 	return nil
 }
 
-func (e env) status() *cobra.Command {
-	return &cobra.Command{
-		Use: "status", Short: "Say whether sales arrive and leave", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			config, err := e.load()
-			if err != nil {
-				return err
-			}
-			var s app.Status
-			if err := ask(config.Data, http.MethodGet, "/v1/status", &s); err != nil {
-				return err
-			}
-			if err := e.Print(cmd, s, func(w io.Writer) error { return printStatus(w, s) }); err != nil {
-				return err
-			}
-			if s.Work != app.WorkOK || !s.Collector.Connected {
-				return exit.With(exit.Degraded, nil)
-			}
-			return nil
-		},
-	}
-}
-
-func printStatus(w io.Writer, s app.Status) error {
-	link := "not connected"
-	if s.Collector.Connected {
-		link = "connected"
-	}
-	fmt.Fprintf(w, "agent %s of store %s, merchant %s: %s\n", s.Agent, s.Store, s.Merchant, s.Work)
-	for _, reason := range s.Reasons {
-		fmt.Fprintf(w, "  %s\n", reason)
-	}
-	fmt.Fprintf(w, "arriving: %d documents taken, last %s, %d refused for lack of room\n", s.Outbox.Taken, ago(s.Outbox.LastAt), s.Outbox.Refused)
-	for _, f := range s.Folders {
-		fmt.Fprintf(w, "  %s: %d files, %d waiting, %d parts refused, scanned %s %s\n", f.Name, f.Files, f.Waiting, f.Refused, ago(f.ScannedAt), f.Error)
-	}
-	fmt.Fprintf(w, "identity: certificate until %s, key kept by %s\n", s.Collector.Expires.UTC().Format(time.DateOnly), s.Collector.Key)
-	_, err := fmt.Fprintf(w, "leaving: %s to %s, %d unsent, oldest %s %s\n", link, s.Collector.Address, s.Outbox.Unsent, ago(s.Outbox.OldestUnsent), s.Collector.Error)
-	return err
-}
-
-func ago(t time.Time) string {
-	if t.IsZero() {
-		return "never"
-	}
-	return time.Since(t).Round(time.Second).String() + " ago"
-}
-
 func (e env) tail() *cobra.Command {
 	var n int
 	cmd := &cobra.Command{
