@@ -19,13 +19,13 @@ import (
 )
 
 // onEach runs a test over each carrier, with real parts on loopback.
-func onEach(t *testing.T, test func(t *testing.T, s *site)) {
+func onEach(t *testing.T, test func(t *testing.T, s *site), change ...func(*intake.Options)) {
 	t.Helper()
 	t.Parallel()
 	for _, over := range []string{overGRPC, overMQTT, overWSS} {
 		t.Run(over, func(t *testing.T) {
 			t.Parallel()
-			test(t, newSite(t, over))
+			test(t, newSite(t, over, change...))
 		})
 	}
 }
@@ -113,9 +113,6 @@ func TestAForkGetsANewEpochAndEachSaleHasOneEffect(t *testing.T) {
 
 func TestARevokedAgentIsRefusedAtItsNextSessionAndInThePresentOne(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
-		s.halt()
-		s.options = func(o *intake.Options) { o.Beat, o.Check = 50*time.Millisecond, 50*time.Millisecond }
-		s.start()
 		disk := uplinktest.NewOutbox()
 		sell(disk, 0, 10)
 		u := run(t, quick(s, disk))
@@ -156,7 +153,7 @@ func TestARevokedAgentIsRefusedAtItsNextSessionAndInThePresentOne(t *testing.T) 
 		}
 		sell(disk, 10, 11)
 		s.once(t, 10)
-	})
+	}, func(o *intake.Options) { o.Beat, o.Check = 50*time.Millisecond, 50*time.Millisecond })
 }
 
 func TestPoisonIsAcknowledgedAsRejectedAndTheLargestBatchPasses(t *testing.T) {

@@ -75,7 +75,7 @@ func TestARealDatabaseHoldsEachSaleOnceOverForks(t *testing.T) {
 		}
 	}
 	stop := func(r *running, disk *uplinktest.Outbox) {
-		r.until(t, disk.Next() - 1)
+		r.until(t, disk.Next()-1)
 		r.stop()
 	}
 
@@ -88,8 +88,8 @@ func TestARealDatabaseHoldsEachSaleOnceOverForks(t *testing.T) {
 	for range 3 {
 		sell(disk, 20)
 		sell(clone, 20)
-		a.until(t, disk.Next() - 1)
-		b.until(t, clone.Next() - 1)
+		a.until(t, disk.Next()-1)
+		b.until(t, clone.Next()-1)
 	}
 	stop(a, disk)
 	stop(b, clone)

@@ -42,21 +42,23 @@ type site struct {
 	authority *pki.Authority
 	store     *intaketest.Store
 	presence  *intaketest.Presence
-	options   func(*intake.Options) // of collectors that start from now on
-	share     string                // group of collectors that do
+	options   []func(*intake.Options) // of collectors that start from now on
+	share     string                  // group of collectors that do
 
 	address string // where agents connect, or the broker listens
 	server  *tls.Config
 	broker  *mosquitto
 	stop    func() // the first collector
 
+	services []*intake.Service // of all collectors there have been
+
 	mu      sync.Mutex
 	known   map[string]fleet.Identity // by agent
 	revoked map[fleet.Identity]bool
 }
 
-// newSite starts a site with one collector.
-func newSite(t testing.TB, over string) *site {
+// newSite starts a site with one collector, whose options may be changed.
+func newSite(t testing.TB, over string, change ...func(*intake.Options)) *site {
 	t.Helper()
 	authority, err := pki.NewAuthority(time.Now())
 	if err != nil {
@@ -64,10 +66,10 @@ func newSite(t testing.TB, over string) *site {
 	}
 	s := &site{
 		t: t, over: over, authority: authority, store: intaketest.NewStore(), presence: &intaketest.Presence{}, address: "127.0.0.1:0",
-		known: map[string]fleet.Identity{}, revoked: map[fleet.Identity]bool{},
+		known: map[string]fleet.Identity{}, revoked: map[fleet.Identity]bool{}, options: change,
 	}
 	if over == overGRPC {
-		certificate, err := authority.Server([]string{"127.0.0.1"}, time.Now())
+		certificate, err := authority.Server([]string{"127.0.0.1", "broker.example"}, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,13 +114,14 @@ func (s *site) collect() (stop func()) {
 			return nil
 		},
 	}
-	if s.options != nil {
-		s.options(&o)
+	for _, change := range s.options {
+		change(&o)
 	}
 	service, err := intake.NewService(o)
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	s.services = append(s.services, service)
 	if s.over == overGRPC {
 		return s.serve(service)
 	}
