@@ -29,7 +29,7 @@ import (
 
 // Rules is the version of the rules in this package. It rises with every change
 // that gives another entry for the same documents and mapping.
-const Rules = 1
+const Rules = 2
 
 // Input is all that an entry is made of.
 type Input struct {
@@ -133,8 +133,9 @@ const (
 // Where several taxes lie on one line (state and city), Code joins theirs with
 // '+', Base is counted once, and Components has each with its own base.
 //
-// Lines of role tax, facilitator_tax and input_tax are derived from these
-// details; a target that posts taxed lines leaves them out.
+// Lines of role tax and input_tax are derived from these details; a target that
+// posts taxed lines leaves them out. What a marketplace remits is reported with
+// an amount of 0; what it is owed of it is a line like any other.
 type Tax struct {
 	Code         string      `json:"code"`
 	Base         money.Minor `json:"base"`

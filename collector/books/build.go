@@ -75,6 +75,9 @@ type builder struct {
 	places   int
 	gross    bool // discounts stand apart from sales
 
+	byConsumption bool            // some tax rule asks where it is eaten
+	splits        map[string]bool // the words of a receipt that dimensions are made of
+
 	buckets   map[group]*bucket
 	questions map[string]*question
 	problems  map[problemKey]*Problem
@@ -88,7 +91,14 @@ func newBuilder(in *Input) *builder {
 	b := &builder{
 		in: in, m: &in.Mapping, currency: cmp.Or(in.Currency, in.Mapping.Currency), gross: in.Mapping.Discounts == "gross",
 		buckets: map[group]*bucket{}, questions: map[string]*question{}, problems: map[problemKey]*Problem{},
-		codes: map[taxFact]*taxCode{}, sets: map[string]*taxSet{}, dimCache: map[dimKey]string{},
+		codes: map[taxFact]*taxCode{}, sets: map[string]*taxSet{}, dimCache: map[dimKey]string{}, splits: map[string]bool{},
+	}
+	b.byConsumption = slices.ContainsFunc(b.m.Taxes, func(t TaxRule) bool { return t.Consumption != "" })
+	for _, name := range b.m.Dimensions {
+		b.splits[name] = true
+	}
+	for _, t := range b.m.Tracking {
+		b.splits[t.By] = true
 	}
 	var err error
 	if b.places, err = money.Places(b.currency); err != nil {
@@ -342,34 +352,37 @@ type dimKey struct{ store, terminal, category, consumption, extra string }
 
 // dims returns the dimensions the merchant chose, as one comparable text.
 func (b *builder) dims(d *document.Document, l *document.Line, extra string) string {
-	if len(b.m.Dimensions) == 0 {
+	if len(b.splits) == 0 {
 		return extra
 	}
-	var key dimKey
-	for _, name := range b.m.Dimensions {
-		switch name {
-		case "store":
-			key.store = d.Key.Store
-		case "terminal":
-			key.terminal = d.Key.Terminal
-		case "category":
-			if l != nil {
-				key.category = l.Category
-			}
-		case "consumption":
-			if l != nil {
-				key.consumption = l.Consumption
-			}
-		}
+	key := dimKey{extra: extra}
+	if b.splits["store"] {
+		key.store = d.Key.Store
 	}
-	key.extra = extra
+	if b.splits["terminal"] {
+		key.terminal = d.Key.Terminal
+	}
+	if l != nil && b.splits["category"] {
+		key.category = l.Category
+	}
+	if l != nil && b.splits["consumption"] {
+		key.consumption = l.Consumption
+	}
 	if text, ok := b.dimCache[key]; ok {
 		return text
 	}
 	text := ""
-	for _, pair := range [][2]string{{"store", key.store}, {"terminal", key.terminal}, {"category", key.category}, {"consumption", key.consumption}} {
-		if pair[1] != "" {
-			text = joinDims(text, dim(pair[0], pair[1]))
+	words := []string{key.store, key.terminal, key.category, key.consumption}
+	for i, name := range splits() {
+		if words[i] != "" && slices.Contains(b.m.Dimensions, name) {
+			text = joinDims(text, dim(name, words[i]))
+		}
+	}
+	for _, t := range b.m.Tracking {
+		if at := slices.Index(splits(), t.By); at >= 0 {
+			if value := t.value(words[at]); value != "" && (l != nil || at < 2) {
+				text = joinDims(text, dim(t.Name, value))
+			}
 		}
 	}
 	text = joinDims(text, extra)

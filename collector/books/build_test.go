@@ -14,7 +14,7 @@ import (
 func TestTheCanonicalFormOfAnEntry(t *testing.T) {
 	t.Parallel()
 	entry, _ := books.Build(day(ukMapping(t), receipt(document.Sale, "1", item("12.00", vat20("10.00", "2.00")), cash("12.00"))))
-	const want = `{"merchant":"m1","subject":"store-day/S1/2026-11-03","store":"S1","day":"2026-11-03","currency":"GBP","rules":1,"mapping_version":3,"lines":[` +
+	const want = `{"merchant":"m1","subject":"store-day/S1/2026-11-03","store":"S1","day":"2026-11-03","currency":"GBP","rules":2,"mapping_version":3,"lines":[` +
 		`{"role":"cash","account":"Cash on hand","side":"DEBIT","amount":1200,"currency":"GBP","rule":"Cash taken, less change, cashback and refunds.","documents":[{"key":"S1|1|RECEIPT|1","amount":1200}]},` +
 		`{"role":"sales","account":"Sales","side":"CREDIT","amount":1000,"currency":"GBP","tax":{"code":"STD-20","base":1000,"amount":200,"direction":"SALE"},"rule":"Goods and services sold, without tax.","documents":[{"key":"S1|1|RECEIPT|1","amount":1000}]},` +
 		`{"role":"tax","account":"VAT payable","side":"CREDIT","amount":200,"currency":"GBP","rule":"Tax STD-20 on sales, as it was printed.","documents":[{"key":"S1|1|RECEIPT|1","amount":200}]}]}`

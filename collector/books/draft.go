@@ -180,6 +180,7 @@ func (b *builder) convert() {
 type control struct {
 	item
 	rest    money.Decimal // what rounding its parts left
+	others  bool          // a marketplace's tax, not the merchant's
 	sources []source
 }
 
@@ -237,7 +238,7 @@ func (b *builder) controls() []control {
 		}
 		for _, s := range c.sources {
 			s.to.base += s.tax.base
-			if c.bucket.role != FacilitatorTax { // another's tax is reported as 0
+			if !c.others { // another's tax is reported as 0
 				s.to.amount += s.tax.amount
 			}
 		}
@@ -257,14 +258,36 @@ func (b *builder) control(controls *[]control, k *bucket, code *taxCode) *contro
 	if code.facilitator {
 		g.direction, g.reversal = "", false
 	}
+	if code.netted {
+		g = b.owedBy(k)
+	}
 	to := b.bucket(g)
 	for i := range *controls {
-		if (*controls)[i].bucket == to {
+		if (*controls)[i].bucket == to && (*controls)[i].others == code.facilitator {
 			return &(*controls)[i]
 		}
 	}
-	*controls = append(*controls, control{item: item{bucket: to}})
+	*controls = append(*controls, control{item: item{bucket: to}, others: code.facilitator})
 	return &(*controls)[len(*controls)-1]
+}
+
+// owedBy is the group of what the marketplace of the document owes.
+func (b *builder) owedBy(k *bucket) group {
+	d := b.doc.effect.Facts
+	t := marketplace()
+	for i := range d.Tenders {
+		if d.Tenders[i].Kind == document.Marketplace {
+			t = d.Tenders[i]
+		}
+	}
+	g := group{
+		role: Marketplace, account: b.m.tenderAccount(t, Marketplace), rule: tenderRules[Marketplace], dims: b.dims(d, nil, ""),
+		foreign: k.group.foreign, rate: k.rate,
+	}
+	if b.m.Labels[t.Label] != "" && t.Label != "" {
+		g.rule = labelRule(t.Label)
+	}
+	return g
 }
 
 // give adds a finished item to its bucket.

@@ -80,6 +80,12 @@ func stated(d *document.Document) bool {
 	return len(d.Lines) > 0 || len(d.Tenders) > 0 || d.Movement != nil
 }
 
+// merged reports whether a receipt was put on another one, which has its lines
+// and their payment.
+func merged(d *document.Document) bool {
+	return len(d.Tenders) == 0 && slices.ContainsFunc(d.Links, func(l document.Link) bool { return l.Relation == document.MergedInto })
+}
+
 func (r *resolver) findVoids() {
 	r.targets, r.voids = map[string]string{}, map[string][]string{}
 	for _, key := range r.keys {
@@ -187,7 +193,7 @@ func (r *resolver) effect(key string) (Effect, bool) {
 		return Effect{}, false
 	case d.Kind == document.OtherKind && stated(d):
 		return no(UnknownKind, string(d.Kind))
-	case !d.Kind.Receipt() && !d.Kind.Movement(), r.undone(key, 0):
+	case !d.Kind.Receipt() && !d.Kind.Movement(), r.undone(key, 0), merged(d):
 		return Effect{}, false
 	case d.Kind.Movement() && d.Movement == nil:
 		return no(UnknownKind, string(d.Kind)+" without a movement")

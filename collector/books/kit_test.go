@@ -129,6 +129,11 @@ func ukMapping(t testing.TB, change ...func(*books.Mapping)) books.Mapping {
 	return m
 }
 
+// happened is the input for events outside the tills.
+func happened(m books.Mapping, events ...books.Event) books.EventInput {
+	return books.EventInput{Merchant: "m1", Subject: "payout/p1", Day: "2026-11-03", Mapping: m, MappingVersion: 3, Events: events}
+}
+
 func day(m books.Mapping, documents ...*document.Document) books.Input {
 	return books.Input{
 		Merchant: "m1", Subject: "store-day/S1/2026-11-03", Store: "S1", Day: "2026-11-03",

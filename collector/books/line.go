@@ -61,35 +61,39 @@ func (b *builder) receiptLine(e Effect, l *document.Line, invoice string) {
 	if b.gross && use.ours {
 		net = b.discounts(d, l, g, net, sign)
 	}
-	b.taxed(g, l.Taxes, use.ours || tax != 0, net, sign)
+	b.taxed(g, l, use.ours || tax != 0, net, sign)
 	if use.role == ServiceCharge && b.m.ServiceCharge == "staff" {
 		b.addRole(StaffCharge, "Service charges passed on to staff.", sign*net)
 		b.addRole(TipsPayable, b.tipRule(), -sign*net)
+	}
+	if b.m.CostOfGoods && (use.role == Sales || use.role == Returns) && l.Cost != nil {
+		b.cost(d, l, g.dims, sign)
 	}
 }
 
 // taxed adds a net amount with its taxes, as a credit. Where the taxes lie on
 // different parts of the line (a menu of two rates), each part is a group.
-func (b *builder) taxed(g group, taxes []document.Tax, bears bool, net, sign money.Decimal) {
+func (b *builder) taxed(g group, l *document.Line, bears bool, net, sign money.Decimal) {
+	taxes, consumption := l.Taxes, l.Consumption
 	switch {
 	case !bears:
 		b.add(g, -sign*net)
 	case len(taxes) == 0:
-		g.taxes = b.taxSet([]*taxCode{b.noTax(false)})
+		g.taxes = b.taxSet([]*taxCode{b.noTax()})
 		b.add(g, -sign*net, partOf(-sign*net, 0))
 	case len(taxes) == 1:
 		t := taxes[0]
-		g.taxes = b.taxSet([]*taxCode{b.taxCode(t, false)})
+		g.taxes = b.taxSet([]*taxCode{b.taxCode(t, consumption, false)})
 		b.add(g, -sign*net, partOf(-sign*t.Base, -sign*t.Amount))
 	case disjoint(taxes, net):
 		for _, t := range taxes {
-			g.taxes = b.taxSet([]*taxCode{b.taxCode(t, false)})
+			g.taxes = b.taxSet([]*taxCode{b.taxCode(t, consumption, false)})
 			b.add(g, -sign*t.Base, partOf(-sign*t.Base, -sign*t.Amount))
 		}
 	default:
 		codes, parts := make([]*taxCode, len(taxes)), make([]part, len(taxes))
 		for i, t := range taxes {
-			codes[i], parts[i] = b.taxCode(t, false), partOf(-sign*t.Base, -sign*t.Amount)
+			codes[i], parts[i] = b.taxCode(t, consumption, false), partOf(-sign*t.Base, -sign*t.Amount)
 		}
 		g.taxes = b.taxSet(codes)
 		b.add(g, -sign*net, parts...)
@@ -202,6 +206,9 @@ func (b *builder) agency(l *document.Line) lineUse {
 // is sold (Council Directive 2006/112/EC, Articles 30a and 30b).
 func (b *builder) voucher(l *document.Line) lineUse {
 	redeem := l.Kind == document.VoucherRedeem
+	if issuer := b.issuer(l.Voucher); issuer != "" {
+		return lineUse{role: GiftCards, account: issuer, rule: issuerRule, inverse: redeem}
+	}
 	if l.Voucher != nil && l.Voucher.Purpose == "SINGLE" {
 		if redeem {
 			return lineUse{role: VoucherDeferred, rule: tenderRules[VoucherDeferred], inverse: true}
@@ -213,6 +220,18 @@ func (b *builder) voucher(l *document.Line) lineUse {
 	}
 	return lineUse{role: GiftCards, rule: "Gift cards sold and loaded; no sale yet."}
 }
+
+const issuerRule = "Gift cards of another company, sold for it and used against it."
+
+// issuer returns the account of the other company that owes a voucher.
+func (b *builder) issuer(v *document.Voucher) string {
+	if v == nil || v.Issuer == "" {
+		return ""
+	}
+	return b.m.Issuers[v.Issuer]
+}
+
+func voucherRole(r Role) bool { return r == GiftCards || r == VoucherDeferred || r == Vouchers }
 
 // returnsOf is where goods of the line's category go that are taken back.
 func (b *builder) returnsOf(l *document.Line, sales string) (Role, string, string) {

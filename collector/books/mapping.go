@@ -43,6 +43,7 @@ type Mapping struct {
 
 	Reasons    map[string]string `yaml:"reasons,omitempty" json:"reasons,omitempty"`       // of cash movements, and categories of their lines
 	Principals map[string]string `yaml:"principals,omitempty" json:"principals,omitempty"` // whose money agency lines are
+	Issuers    map[string]string `yaml:"issuers,omitempty" json:"issuers,omitempty"`       // of gift cards and vouchers that another company owes
 
 	Discounts        string                             `yaml:"discounts,omitempty" json:"discounts,omitempty"` // net (default), gross
 	DiscountAccounts map[document.AdjustmentKind]string `yaml:"discount_accounts,omitempty" json:"discount_accounts,omitempty"`
@@ -52,8 +53,27 @@ type Mapping struct {
 	ServiceCharge string    `yaml:"service_charge,omitempty" json:"service_charge,omitempty"` // house (default); staff: owed to staff by tip_route
 	PostBanking   bool      `yaml:"post_banking,omitempty" json:"post_banking,omitempty"`     // book floats, drops and bankings; else the bank feed does
 	Suspense      string    `yaml:"suspense,omitempty" json:"suspense,omitempty"`             // account for what is not mapped or not explained; empty: the day waits
+	PostPayouts   bool      `yaml:"post_payouts,omitempty" json:"post_payouts,omitempty"`     // book what comes to the bank; else the bank feed does
+	CostOfGoods   bool      `yaml:"cost_of_goods,omitempty" json:"cost_of_goods,omitempty"`   // book the cost of goods sold where the till states it
 	Dimensions    []string  `yaml:"dimensions,omitempty" json:"dimensions,omitempty"`         // store, terminal, category, consumption: split lines by
+	// Tracking gives lines the dimensions of the books, as in class, location or
+	// department; at most MaxTracking of them.
+	Tracking []Tracking `yaml:"tracking,omitempty" json:"tracking,omitempty"`
 }
+
+// MaxTracking is how many dimensions a line of the books may bear.
+const MaxTracking = 2
+
+// Tracking is one dimension of the books and what of a receipt gives its value.
+type Tracking struct {
+	Name   string            `yaml:"name" json:"name"`                         // as the accounting software calls it
+	By     string            `yaml:"by" json:"by"`                             // store, terminal, category, consumption
+	Values map[string]string `yaml:"values,omitempty" json:"values,omitempty"` // the till's word: the books' word; others keep the till's
+	Else   string            `yaml:"else,omitempty" json:"else,omitempty"`     // where the receipt has none; empty: the line goes without
+}
+
+// splits are the words of a receipt that lines can be split by.
+func splits() []string { return []string{"store", "terminal", "category", "consumption"} }
 
 // TaxRule says which tax code of the books a till's tax is. An empty field
 // matches anything; of the rules that match, the one with most fields counts,
@@ -63,6 +83,7 @@ type TaxRule struct {
 	Rate         *money.Decimal `yaml:"rate,omitempty" json:"rate,omitempty"` // percent
 	Exempt       *bool          `yaml:"exempt,omitempty" json:"exempt,omitempty"`
 	Jurisdiction string         `yaml:"jurisdiction,omitempty" json:"jurisdiction,omitempty"`
+	Consumption  string         `yaml:"consumption,omitempty" json:"consumption,omitempty"`     // EAT_IN, TAKE_AWAY
 	Code         string         `yaml:"code" json:"code"`                                       // tax code of the books
 	Account      string         `yaml:"account,omitempty" json:"account,omitempty"`             // tax on sales; default accounts.tax
 	InputAccount string         `yaml:"input_account,omitempty" json:"input_account,omitempty"` // tax on purchases; default accounts.input_tax
@@ -135,6 +156,15 @@ func (r *Rounding) UnmarshalYAML(node *yaml.Node) error {
 	return node.Decode((*plain)(r))
 }
 
+// UnmarshalYAML reads a dimension of the books, refusing unknown fields.
+func (t *Tracking) UnmarshalYAML(node *yaml.Node) error {
+	type plain Tracking
+	if err := knownFields(node, plain{}); err != nil {
+		return err
+	}
+	return node.Decode((*plain)(t))
+}
+
 // Validate reports everything that is wrong with the mapping, each with the path
 // of its field. An account that is missing is not wrong: Build asks for it when
 // it is needed.
@@ -167,6 +197,7 @@ func (m Mapping) Validate() error {
 	checkTable(m.Labels, "labels", nil, word, text)
 	checkTable(m.Reasons, "reasons", nil, word, text)
 	checkTable(m.Principals, "principals", nil, word, text)
+	checkTable(m.Issuers, "issuers", nil, word, text)
 	folded := map[string]string{}
 	for _, reason := range slices.Sorted(maps.Keys(m.Reasons)) {
 		if other, twice := folded[fold(reason)]; twice {
@@ -187,16 +218,18 @@ func (m Mapping) Validate() error {
 		if t.Rate != nil && (*t.Rate < 0 || *t.Rate > 1000*money.One) {
 			wrong("%s/rate: %s is not a percentage", path, *t.Rate)
 		}
+		word(path+"/consumption", t.Consumption, document.Consumptions...)
 	}
 	word("discounts", m.Discounts, "net", "gross")
 	word("tip_route", m.TipRoute, "drawer", "payroll", "tronc")
 	word("service_charge", m.ServiceCharge, "house", "staff")
 	for i, d := range m.Dimensions {
-		word(fmt.Sprintf("dimensions/%d", i+1), d, "store", "terminal", "category", "consumption")
+		word(fmt.Sprintf("dimensions/%d", i+1), d, splits()...)
 		if d == "" || slices.Contains(m.Dimensions[:i], d) {
 			wrong("dimensions/%d: %q is empty or there twice", i+1, d)
 		}
 	}
+	checkTracking(m.Tracking, wrong, word, text)
 	if r := m.Rounding; r != nil {
 		if r.Step <= 0 {
 			wrong("rounding/step: %s is not above zero", r.Step)
@@ -205,6 +238,31 @@ func (m Mapping) Validate() error {
 		word("rounding/scope", r.Scope, "cash", "all")
 	}
 	return errors.Join(errs...)
+}
+
+// checkTracking checks the dimensions of the books. Their names must not be words
+// that lines have for themselves.
+func checkTracking(tracking []Tracking, wrong func(format string, args ...any), word func(path, value string, allowed ...string), text func(path, value string)) {
+	if len(tracking) > MaxTracking {
+		wrong("tracking: %d dimensions, more than %d", len(tracking), MaxTracking)
+	}
+	taken := append(splits(), "jurisdiction", "invoice", "principal", "drawer")
+	for i, t := range tracking {
+		path := fmt.Sprintf("tracking/%d", i+1)
+		text(path+"/name", t.Name)
+		if slices.Contains(taken, t.Name) {
+			wrong("%s/name: %q is taken", path, t.Name)
+		}
+		taken = append(taken, t.Name)
+		if t.By == "" {
+			wrong("%s/by: missing; one of %s", path, strings.Join(splits(), ", "))
+		}
+		word(path+"/by", t.By, splits()...)
+		checkTable(t.Values, path+"/values", nil, word, text)
+		if t.Else != "" {
+			text(path+"/else", t.Else)
+		}
+	}
 }
 
 // checkTable checks one map of the mapping: keys among the allowed ones, where
@@ -227,17 +285,19 @@ func checkTable[K ~string](table map[K]string, path string, allowed []K,
 func (t TaxRule) sameMatch(o TaxRule) bool {
 	rate := t.Rate == o.Rate || t.Rate != nil && o.Rate != nil && *t.Rate == *o.Rate
 	exempt := t.Exempt == o.Exempt || t.Exempt != nil && o.Exempt != nil && *t.Exempt == *o.Exempt
-	return rate && exempt && t.Till == o.Till && t.Jurisdiction == o.Jurisdiction
+	return rate && exempt && t.Till == o.Till && t.Jurisdiction == o.Jurisdiction && t.Consumption == o.Consumption
 }
 
-// match returns how many fields of the rule match the tax, or -1 if one does not.
-func (t TaxRule) match(tax document.Tax) int {
+// match returns how many fields of the rule match the tax on a line, or -1 if one
+// does not.
+func (t TaxRule) match(tax document.Tax, consumption string) int {
 	score := 0
 	for _, field := range []struct{ set, same bool }{
 		{t.Till != "", t.Till == tax.Code},
 		{t.Rate != nil, t.Rate != nil && *t.Rate == tax.Rate},
 		{t.Exempt != nil, t.Exempt != nil && *t.Exempt == (tax.ExemptReason != "")},
 		{t.Jurisdiction != "", t.Jurisdiction == tax.Jurisdiction},
+		{t.Consumption != "", t.Consumption == consumption},
 	} {
 		switch {
 		case field.set && !field.same:
@@ -251,14 +311,14 @@ func (t TaxRule) match(tax document.Tax) int {
 
 // taxRule returns the rule that counts for a tax of a till, or nil. A rule
 // without a till code never stands for lines without a tax.
-func (m *Mapping) taxRule(tax document.Tax, none bool) *TaxRule {
+func (m *Mapping) taxRule(tax document.Tax, consumption string, none bool) *TaxRule {
 	var best *TaxRule
 	most := -1
 	for i := range m.Taxes {
 		if none != (m.Taxes[i].Till == NoTax) {
 			continue
 		}
-		if score := m.Taxes[i].match(tax); score > most {
+		if score := m.Taxes[i].match(tax, consumption); score > most {
 			best, most = &m.Taxes[i], score
 		}
 	}
@@ -277,6 +337,17 @@ func (m *Mapping) tenderAccount(t document.Tender, role Role) string {
 		return account
 	}
 	return m.account(role)
+}
+
+// value returns what a dimension of the books is where the receipt says this.
+func (t Tracking) value(of string) string {
+	if of == "" {
+		return t.Else
+	}
+	if value := t.Values[of]; value != "" {
+		return value
+	}
+	return of
 }
 
 // account returns the account of a role, or of the role that stands in for it.

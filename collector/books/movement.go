@@ -157,7 +157,7 @@ func (b *builder) expense(d *document.Document, l *document.Line, g group, into 
 	}
 	codes, parts := make([]*taxCode, len(l.Taxes)), make([]part, len(l.Taxes))
 	for i, t := range l.Taxes {
-		codes[i], parts[i] = b.taxCode(t, true), partOf(into*t.Base, into*t.Amount)
+		codes[i], parts[i] = b.taxCode(t, l.Consumption, true), partOf(into*t.Base, into*t.Amount)
 	}
 	g.taxes, g.direction = b.taxSet(codes), DirectionPurchase
 	b.add(g, into*net, parts...)

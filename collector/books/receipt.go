@@ -110,11 +110,14 @@ func (b *builder) tender(d *document.Document, t *document.Tender, sign money.De
 	role := TenderRole(*t)
 	account := b.m.tenderAccount(*t, role)
 	g := group{role: role, account: account, rule: tenderRules[role]}
+	if issuer := b.issuer(t.Voucher); issuer != "" && voucherRole(role) {
+		account, g.account, g.rule = issuer, issuer, issuerRule
+	}
 	switch {
 	case role == Receivable:
 		g.dims = invoice
 	case b.m.Labels[t.Label] != "" && t.Label != "":
-		g.rule = "Taken by " + t.Label + ", less change and refunds."
+		g.rule = labelRule(t.Label)
 	}
 	if account == "" {
 		name, what := string(t.Kind), string(t.Kind)
@@ -165,7 +168,7 @@ func (b *builder) singlePurpose(d *document.Document, g group, amount, sign mone
 		}
 		codes := make([]*taxCode, len(l.Taxes))
 		for j, t := range l.Taxes {
-			codes[j] = b.taxCode(t, false)
+			codes[j] = b.taxCode(t, l.Consumption, false)
 		}
 		own := b.taxSet(codes)
 		mixed = mixed || set != nil && own != set || len(codes) != 1
@@ -188,6 +191,8 @@ func (b *builder) singlePurpose(d *document.Document, g group, amount, sign mone
 	}
 	b.add(g, sign*base, partOf(sign*base, sign*part))
 }
+
+func labelRule(label string) string { return "Taken by " + label + ", less change and refunds." }
 
 func partOf(base, amount money.Decimal) part { return part{base: base, amount: amount} }
 

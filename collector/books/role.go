@@ -25,6 +25,8 @@ const (
 	Receivable        Role = "receivable"
 	Marketplace       Role = "marketplace_receivable"
 	OtherTender       Role = "other_tender"
+	ProviderReserve   Role = "provider_reserve"
+	Disputed          Role = "disputed_payments"
 	InvoiceInterim    Role = "invoice_interim"
 	GiftCards         Role = "gift_card_liability"
 	StoreCredit       Role = "store_credit"
@@ -33,6 +35,8 @@ const (
 	TipsPayable       Role = "tips_payable"
 	AgencyPayable     Role = "agency_payable"
 	DonationsPayable  Role = "donations_payable"
+	AccountsPayable   Role = "accounts_payable"
+	Loan              Role = "loan"
 	Discounts         Role = "discounts"
 	StaffCharge       Role = "service_charge_to_staff"
 	Sales             Role = "sales"
@@ -45,6 +49,7 @@ const (
 	Fees              Role = "fees"
 	AgencyCommission  Role = "agency_commission"
 	OtherIncome       Role = "other_income"
+	BreakageIncome    Role = "breakage"
 	OutputTax         Role = "tax"
 	FacilitatorTax    Role = "facilitator_tax"
 	InputTax          Role = "input_tax"
@@ -55,6 +60,15 @@ const (
 	Safe              Role = "safe"
 	Bank              Role = "bank"
 	CashInTransit     Role = "cash_in_transit"
+	CostOfGoods       Role = "cost_of_goods"
+	Inventory         Role = "inventory"
+	PaymentFees       Role = "payment_fees"
+	MarketplaceFees   Role = "marketplace_commission"
+	DisputeFees       Role = "dispute_fees"
+	ChargebackLosses  Role = "chargeback_losses"
+	PrepaidFinance    Role = "prepaid_finance_cost"
+	FinanceCost       Role = "finance_cost"
+	ExchangeResult    Role = "exchange_difference"
 	OverShort         Role = "over_short"
 	OpeningDifference Role = "opening_difference"
 	CashRounding      Role = "cash_rounding"
@@ -84,6 +98,8 @@ var roles = []struct {
 	{Receivable, "customers who buy on account"},
 	{Marketplace, "what marketplaces owe"},
 	{OtherTender, "other ways of paying"},
+	{ProviderReserve, "what payment providers hold back"},
+	{Disputed, "payments that are disputed"},
 	{InvoiceInterim, "payments of receipts that another system invoices"},
 	{GiftCards, "gift cards not yet used"},
 	{StoreCredit, "store credit not yet used"},
@@ -92,6 +108,8 @@ var roles = []struct {
 	{TipsPayable, "tips owed to staff"},
 	{AgencyPayable, "money taken for somebody else"},
 	{DonationsPayable, "donations to pass on"},
+	{AccountsPayable, "what suppliers are owed"},
+	{Loan, "what a payment provider has lent"},
 	{Discounts, "discounts given"},
 	{StaffCharge, "service charges passed on to staff"},
 	{Sales, "sales"},
@@ -104,6 +122,7 @@ var roles = []struct {
 	{Fees, "fees charged to customers"},
 	{AgencyCommission, "commission earned on what is sold for others"},
 	{OtherIncome, "receipt lines of kind OTHER"},
+	{BreakageIncome, "gift cards that will not be used"},
 	{OutputTax, "tax on sales"},
 	{FacilitatorTax, "tax that a marketplace remits"},
 	{InputTax, "tax on purchases"},
@@ -114,6 +133,15 @@ var roles = []struct {
 	{Safe, "the safe"},
 	{Bank, "the bank"},
 	{CashInTransit, "cash on its way to the bank"},
+	{CostOfGoods, "the cost of goods sold"},
+	{Inventory, "goods in stock"},
+	{PaymentFees, "fees of payment providers"},
+	{MarketplaceFees, "commission of marketplaces"},
+	{DisputeFees, "fees of disputed payments"},
+	{ChargebackLosses, "disputed payments that were lost"},
+	{PrepaidFinance, "the cost of a loan that is not yet due"},
+	{FinanceCost, "the cost of a loan"},
+	{ExchangeResult, "exchange gains and losses"},
 	{OverShort, "cash over and short"},
 	{OpeningDifference, "differences between closing and opening counts"},
 	{CashRounding, "cash rounding"},

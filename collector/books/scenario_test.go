@@ -3,13 +3,16 @@ package books_test
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"tillbook.example/tillbook/collector/books"
 	"tillbook.example/tillbook/shared/document"
+	"tillbook.example/tillbook/shared/money"
 )
 
 var update = flag.Bool("update", false, "write docs/accounting.md from the scenarios")
@@ -27,19 +30,62 @@ type scenario struct {
 	documents []*document.Document
 	originals []*document.Document
 	overShort []books.DrawerDifference
+	days      [][]*document.Document // several days, each an entry of its own
+	events    []books.Event          // what happened to money outside the tills: one more entry
 	journal   string
-	questions []string // codes of the problems, where the day waits
+	leaves    map[string]string // what some accounts hold after all entries, debit positive
+	source    string            // of the treatment, for the reader
+	questions []string          // codes of the problems, where the day waits
 }
 
+// build makes every entry of the scenario and returns their lines one after the
+// other, as one entry.
 func (s scenario) build(t testing.TB) (books.Entry, []books.Problem) {
 	t.Helper()
-	in := day(ukMapping(t, s.mapping), s.documents...)
-	in.OverShort = s.overShort
-	in.Originals = map[string]*document.Document{}
-	for _, d := range s.originals {
-		in.Originals[d.Key.String()] = d
+	m := ukMapping(t, s.mapping)
+	days := s.days
+	if days == nil && (s.events == nil || s.documents != nil) {
+		days = [][]*document.Document{s.documents}
 	}
-	return books.Build(in)
+	all := books.Entry{Currency: m.Currency, Lines: []books.Line{}}
+	var questions []books.Problem
+	for _, documents := range days {
+		in := day(m, documents...)
+		in.OverShort = s.overShort
+		in.Originals = map[string]*document.Document{}
+		for _, d := range s.originals {
+			in.Originals[d.Key.String()] = d
+		}
+		entry, problems := books.Build(in)
+		wantSound(t, entry)
+		all.Lines, questions = append(all.Lines, entry.Lines...), append(questions, problems...)
+	}
+	if s.events != nil {
+		entry, problems := books.BuildEvents(happened(m, s.events...))
+		wantSound(t, entry)
+		all.Lines, questions = append(all.Lines, entry.Lines...), append(questions, problems...)
+	}
+	return all, questions
+}
+
+// balances checks what the accounts hold after all entries of a scenario.
+func (s scenario) balances(t testing.TB, entry books.Entry) {
+	t.Helper()
+	places, err := money.Places(entry.Currency)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for account, want := range s.leaves {
+		var sum money.Minor
+		for _, l := range entry.Lines {
+			if l.Account == account {
+				sum += l.Signed()
+			}
+		}
+		if got := sum.Format(places); got != want {
+			t.Errorf("%s holds %s, want %s", account, got, want)
+		}
+	}
 }
 
 func TestScenarios(t *testing.T) {
@@ -50,6 +96,7 @@ func TestScenarios(t *testing.T) {
 				t.Parallel()
 				entry, problems := s.build(t)
 				wantJournal(t, entry, s.journal)
+				s.balances(t, entry)
 				var codes []string
 				for _, p := range problems {
 					codes = append(codes, p.Code)
@@ -112,8 +159,14 @@ func accountingPage(t testing.TB) string {
 			} else {
 				out.WriteString("\n```\n" + align(s.journal) + "```\n")
 			}
+			for _, account := range slices.Sorted(maps.Keys(s.leaves)) {
+				fmt.Fprintf(&out, "\n%s then holds %s.\n", account, s.leaves[account])
+			}
 			for _, p := range problems {
 				fmt.Fprintf(&out, "\nThe day waits: %s\n", p.Text)
+			}
+			if s.source != "" {
+				fmt.Fprintf(&out, "\nSource: %s\n", s.source)
 			}
 		}
 	}

@@ -14,6 +14,8 @@ func chapters() []chapter {
 		{"On account", accountScenarios()},
 		{"Cash", cashScenarios()},
 		{"Money of others", agencyScenarios()},
+		{"Fees, payouts and disputes", providerScenarios()},
+		{"Cost of goods, currencies and dimensions", costScenarios()},
 		{"What makes a day wait", waitingScenarios()},
 	}
 }

@@ -17,6 +17,7 @@ type taxFact struct {
 	facilitator        bool
 	purchase           bool
 	none               bool
+	consumption        string // only where a rule asks for it
 }
 
 // taxCode is one tax as the books know it.
@@ -27,6 +28,7 @@ type taxCode struct {
 	controlAsk   *question
 	role         Role
 	facilitator  bool // remitted by a marketplace: never this merchant's tax
+	netted       bool // of a marketplace whose tax has no account of its own
 	ask          *question
 	rule         string  // of the control line
 	alone        *taxSet // the set of this tax alone, once it is made
@@ -47,18 +49,21 @@ func (s *taxSet) id() string {
 	return s.name
 }
 
-// taxCode finds what a till's tax is in the books.
-func (b *builder) taxCode(t document.Tax, purchase bool) *taxCode {
+// taxCode finds what a till's tax is in the books, on a line consumed so.
+func (b *builder) taxCode(t document.Tax, consumption string, purchase bool) *taxCode {
 	fact := taxFact{
 		code: t.Code, jurisdiction: t.Jurisdiction, rate: t.Rate, exempt: t.ExemptReason != "",
 		facilitator: t.Liable == "FACILITATOR", purchase: purchase,
+	}
+	if b.byConsumption {
+		fact.consumption = consumption
 	}
 	return b.findTax(fact, t)
 }
 
 // noTax is the code of lines on which the till states no tax at all.
-func (b *builder) noTax(purchase bool) *taxCode {
-	return b.findTax(taxFact{none: true, purchase: purchase}, document.Tax{Code: NoTax})
+func (b *builder) noTax() *taxCode {
+	return b.findTax(taxFact{none: true}, document.Tax{Code: NoTax})
 }
 
 func (b *builder) findTax(fact taxFact, t document.Tax) *taxCode {
@@ -66,7 +71,7 @@ func (b *builder) findTax(fact taxFact, t document.Tax) *taxCode {
 		return c
 	}
 	c := &taxCode{jurisdiction: t.Jurisdiction, facilitator: fact.facilitator, role: OutputTax}
-	rule := b.m.taxRule(t, fact.none)
+	rule := b.m.taxRule(t, fact.consumption, fact.none)
 	on := "sales"
 	switch {
 	case fact.purchase:
@@ -91,6 +96,9 @@ func (b *builder) findTax(fact taxFact, t document.Tax) *taxCode {
 		c.control = rule.Account
 	case rule != nil && c.role == InputTax && rule.InputAccount != "":
 		c.control = rule.InputAccount
+	case c.role == FacilitatorTax && b.m.Accounts[FacilitatorTax] == "" && b.m.tenderAccount(marketplace(), Marketplace) != "":
+		// The marketplace keeps it, so it owes that much less.
+		c.role, c.netted, c.control = Marketplace, true, b.m.tenderAccount(marketplace(), Marketplace)
 	default:
 		c.control, c.controlAsk = b.need(c.role)
 	}
@@ -101,6 +109,8 @@ func (b *builder) findTax(fact taxFact, t document.Tax) *taxCode {
 	b.codes[fact] = c
 	return c
 }
+
+func marketplace() document.Tender { return document.Tender{Kind: document.Marketplace} }
 
 func exemptMark(exempt bool) string {
 	if exempt {
