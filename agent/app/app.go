@@ -29,7 +29,6 @@ import (
 	"tillbook.example/tillbook/agent/source"
 	"tillbook.example/tillbook/agent/source/filedrop"
 	"tillbook.example/tillbook/agent/uplink"
-	"tillbook.example/tillbook/agent/uplink/grpc"
 	"tillbook.example/tillbook/shared/buildinfo"
 )
 
@@ -93,7 +92,7 @@ func New(config Config, log *slog.Logger) (_ *App, err error) {
 		a.desk.Expect(s.Name)
 		a.drops = append(a.drops, drop)
 	}
-	carrier, err := grpc.New(grpc.Options{Target: a.identity.Collector, TLS: a.identity.TLS})
+	carrier, err := config.Carrier.open(a.identity)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tillbook.example/tillbook/agent/host"
+	"tillbook.example/tillbook/agent/uplink/mqtt"
 	"tillbook.example/tillbook/shared/bizday"
 	"tillbook.example/tillbook/shared/settings"
 	"tillbook.example/tillbook/shared/suggest"
@@ -27,7 +28,15 @@ type Config struct {
 	Log     Log      `koanf:"log"`
 	Outbox  Outbox   `koanf:"outbox"`
 	Uplink  Uplink   `koanf:"uplink"`
+	Carrier Carrier  `koanf:"carrier"`
 	Sources []Source `koanf:"sources"`
+}
+
+// Carrier is how the uplink reaches the collector.
+type Carrier struct {
+	Kind        string `koanf:"kind"`        // grpc, mqtt
+	Broker      string `koanf:"broker"`      // of mqtt: tls://HOST:PORT or wss://HOST/PATH
+	Authorities string `koanf:"authorities"` // PEM file of who signed the broker's certificate; empty: the collector's authority
 }
 
 // Log says what is logged and how.
@@ -65,7 +74,7 @@ func Defaults() Config {
 	return Config{
 		Data: data, Listen: "127.0.0.1:7410",
 		Log:    Log{Level: "info", Format: "text"},
-		Outbox: Outbox{MaxMiB: 2048, SoftFreeMiB: 1024, HardFreeMiB: 256},
+		Outbox: Outbox{MaxMiB: 2048, SoftFreeMiB: 1024, HardFreeMiB: 256}, Carrier: Carrier{Kind: carrierGRPC},
 	}
 }
 
@@ -98,6 +107,14 @@ func (c Config) Check() error {
 		if !slices.Contains(known, got) {
 			bad(key, "%q is not one of %s%s", got, strings.Join(known, ", "), suggest.DidYouMean(got, known))
 		}
+	}
+	oneOf("carrier.kind", c.Carrier.Kind, carrierGRPC, carrierMQTT)
+	if c.Carrier.Kind == carrierMQTT {
+		if err := mqtt.Check(c.Carrier.Broker); err != nil {
+			bad("carrier.broker", "%v", err)
+		}
+	} else if c.Carrier.Broker != "" || c.Carrier.Authorities != "" {
+		bad("carrier.broker", "only the carrier mqtt has a broker; set carrier.kind to mqtt, or leave broker and authorities out")
 	}
 	oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf("log.format", c.Log.Format, "text", "json")

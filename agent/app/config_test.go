@@ -24,20 +24,24 @@ func TestEachSettingThatCannotWorkIsNamedWithWhatToDo(t *testing.T) {
 		change func(c *Config)
 		want   []string // all of them stand in the error
 	}{
-		"no data folder":        {func(c *Config) { c.Data = "" }, []string{"data: ", "not set"}},
-		"a level that is none":  {func(c *Config) { c.Log.Level = "warm" }, []string{"log.level: ", "debug, info, warn, error", `did you mean "warn"`}},
-		"a format that is none": {func(c *Config) { c.Log.Format = "xml" }, []string{"log.format: ", "text, json"}},
-		"too small an outbox":   {func(c *Config) { c.Outbox.MaxMiB = 95 }, []string{"outbox.max_mib: ", "at least 96"}},
-		"a source without name": {func(c *Config) { c.Sources[0].Name = "" }, []string{"sources.0.name: ", "a name of its own"}},
-		"two of one name":       {func(c *Config) { c.Sources = append(c.Sources, c.Sources[0]) }, []string{"sources.1.name: ", "a name of its own"}},
-		"a name with a slash":   {func(c *Config) { c.Sources[0].Name = "a/b" }, []string{"sources.0.name: ", "without /"}},
-		"a kind that is none":   {func(c *Config) { c.Sources[0].Kind = "filedrp" }, []string{"sources.0.kind: ", `did you mean "filedrop"`}},
-		"no folder":             {func(c *Config) { c.Sources[0].Folder = "" }, []string{"sources.0.folder: ", "not set"}},
-		"no patterns":           {func(c *Config) { c.Sources[0].Patterns = nil }, []string{"sources.0.patterns: ", `["*.xml"]`}},
-		"a broken pattern":      {func(c *Config) { c.Sources[0].Patterns = []string{"[a"} }, []string{"sources.0.patterns: ", `"[a"`}},
-		"no format":             {func(c *Config) { c.Sources[0].Format = "" }, []string{"sources.0: ", "either format or recipe"}},
-		"format and recipe":     {func(c *Config) { c.Sources[0].Recipe = "r.yaml" }, []string{"sources.0: ", "either format or recipe"}},
-		"a zone that is none":   {func(c *Config) { c.Sources[0].Zone = "Mars" }, []string{"sources.0.zone: ", "Mars"}},
+		"no data folder":         {func(c *Config) { c.Data = "" }, []string{"data: ", "not set"}},
+		"a level that is none":   {func(c *Config) { c.Log.Level = "warm" }, []string{"log.level: ", "debug, info, warn, error", `did you mean "warn"`}},
+		"a format that is none":  {func(c *Config) { c.Log.Format = "xml" }, []string{"log.format: ", "text, json"}},
+		"a carrier that is none": {func(c *Config) { c.Carrier.Kind = "mqqt" }, []string{"carrier.kind: ", "grpc, mqtt"}},
+		"mqtt without a broker":  {func(c *Config) { c.Carrier.Kind = "mqtt" }, []string{"carrier.broker: ", "tls://HOST:PORT"}},
+		"a broker in the open":   {func(c *Config) { c.Carrier.Kind, c.Carrier.Broker = "mqtt", "tcp://broker:1883" }, []string{"carrier.broker: ", "tls://HOST:PORT"}},
+		"a broker for gRPC":      {func(c *Config) { c.Carrier.Broker = "tls://broker:8883" }, []string{"carrier.broker: ", "set carrier.kind to mqtt"}},
+		"too small an outbox":    {func(c *Config) { c.Outbox.MaxMiB = 95 }, []string{"outbox.max_mib: ", "at least 96"}},
+		"a source without name":  {func(c *Config) { c.Sources[0].Name = "" }, []string{"sources.0.name: ", "a name of its own"}},
+		"two of one name":        {func(c *Config) { c.Sources = append(c.Sources, c.Sources[0]) }, []string{"sources.1.name: ", "a name of its own"}},
+		"a name with a slash":    {func(c *Config) { c.Sources[0].Name = "a/b" }, []string{"sources.0.name: ", "without /"}},
+		"a kind that is none":    {func(c *Config) { c.Sources[0].Kind = "filedrp" }, []string{"sources.0.kind: ", `did you mean "filedrop"`}},
+		"no folder":              {func(c *Config) { c.Sources[0].Folder = "" }, []string{"sources.0.folder: ", "not set"}},
+		"no patterns":            {func(c *Config) { c.Sources[0].Patterns = nil }, []string{"sources.0.patterns: ", `["*.xml"]`}},
+		"a broken pattern":       {func(c *Config) { c.Sources[0].Patterns = []string{"[a"} }, []string{"sources.0.patterns: ", `"[a"`}},
+		"no format":              {func(c *Config) { c.Sources[0].Format = "" }, []string{"sources.0: ", "either format or recipe"}},
+		"format and recipe":      {func(c *Config) { c.Sources[0].Recipe = "r.yaml" }, []string{"sources.0: ", "either format or recipe"}},
+		"a zone that is none":    {func(c *Config) { c.Sources[0].Zone = "Mars" }, []string{"sources.0.zone: ", "Mars"}},
 	} {
 		config := good()
 		c.change(&config)

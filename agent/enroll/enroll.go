@@ -155,6 +155,18 @@ func (i *Identity) TLS() (*tls.Config, error) {
 	return config, nil
 }
 
+// BrokerTLS is TLS for connections to another server than the collector: one that
+// has the given name, and a certificate by one of roots (nil: the collector's
+// authorities).
+func (i *Identity) BrokerTLS(name string, roots *x509.CertPool) *tls.Config {
+	if roots == nil {
+		roots = i.current.Load().authorities
+	}
+	config := pki.TrustingTLS(name, roots, i.now)
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &i.current.Load().certificate, nil }
+	return config
+}
+
 // serverTLS trusts the collector and shows it no certificate.
 func (i *Identity) serverTLS() (*tls.Config, error) {
 	name, _, err := net.SplitHostPort(i.Collector)

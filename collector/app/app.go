@@ -27,6 +27,7 @@ import (
 	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/intake"
 	carrier "tillbook.example/tillbook/collector/intake/grpc"
+	"tillbook.example/tillbook/collector/intake/mqtt"
 	"tillbook.example/tillbook/collector/merchant"
 	"tillbook.example/tillbook/collector/posting"
 	"tillbook.example/tillbook/collector/storage"
@@ -59,6 +60,7 @@ type App struct {
 	keys      *Keys
 	enrolment *fleet.Enrolment
 	intake    *intake.Service
+	mqtt      *mqtt.Carrier // nil without a broker
 	closer    *day.Closer
 	poster    *posting.Poster
 	listener  net.Listener
@@ -117,6 +119,9 @@ func New(ctx context.Context, config Config, log *slog.Logger, options ...Option
 	}); err != nil {
 		return nil, err
 	}
+	if a.mqtt, err = a.openMQTT(); err != nil {
+		return nil, err
+	}
 	a.closer = &day.Closer{Store: a.db, Now: clock, Mapping: a.db.Mapping, Rest: min(2*config.Work.Every, longestRest)}
 	a.poster = &posting.Poster{Store: a.db, Directory: a.db, Target: Targets(), Now: clock}
 	for _, option := range options {
@@ -154,6 +159,9 @@ func (a *App) Run(ctx context.Context) error {
 		return nil
 	})
 	group.Go(func() error { return a.serveOps(ctx) })
+	if a.mqtt != nil {
+		group.Go(func() error { return a.mqtt.Run(ctx) })
+	}
 	group.Go(func() error { return a.work(ctx) })
 	group.Go(func() error { return a.auditRegularly(ctx) })
 	group.Go(func() error {

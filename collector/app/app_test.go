@@ -86,6 +86,11 @@ func TestEachSettingThatCannotWorkIsNamedWithWhatToDo(t *testing.T) {
 	}{
 		"no data folder":           {func(c *app.Config) { c.Data = "" }, []string{"data: ", "not set"}},
 		"no port for agents":       {func(c *app.Config) { c.Agents.Listen = "0.0.0.0" }, []string{"agents.listen: ", "HOST:PORT"}},
+		"a broker in the open":     {func(c *app.Config) { c.MQTT.Broker = "tcp://broker:1883" }, []string{"mqtt: ", "tls://HOST:PORT", "mqtt.certificate: "}},
+		"a group without a broker": {func(c *app.Config) { c.MQTT.Share = "collectors" }, []string{"mqtt.broker: ", "not set"}},
+		"a group with a slash": {func(c *app.Config) {
+			c.MQTT = app.MQTT{Broker: "tls://broker", Share: "a/b", Certificate: "c", Key: "k"}
+		}, []string{"mqtt: ", "share group"}},
 		"no port for operations":   {func(c *app.Config) { c.Ops.Listen = "7420" }, []string{"ops.listen: ", "HOST:PORT"}},
 		"no host":                  {func(c *app.Config) { c.Agents.Hosts = nil }, []string{"agents.hosts: ", "at least one host"}},
 		"work without a pause":     {func(c *app.Config) { c.Work.Every = 0 }, []string{"work.every: ", "too often"}},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tillbook.example/tillbook/collector/fleet"
+	"tillbook.example/tillbook/collector/intake/mqtt"
 	"tillbook.example/tillbook/shared/settings"
 	"tillbook.example/tillbook/shared/suggest"
 )
@@ -21,6 +22,7 @@ const EnvPrefix = "TILLBOOK_COLLECTOR"
 type Config struct {
 	Data   string `koanf:"data"` // folder of database and authority
 	Agents Agents `koanf:"agents"`
+	MQTT   MQTT   `koanf:"mqtt"`
 	Ops    Ops    `koanf:"ops"`
 	Work   Work   `koanf:"work"`
 	Log    Log    `koanf:"log"`
@@ -33,6 +35,15 @@ type Agents struct {
 	Port   string   `koanf:"port"`   // in join strings, where it is not the port of listen
 	// Recovery is how long after its certificate's end an agent may come back by itself.
 	Recovery time.Duration `koanf:"recovery"`
+}
+
+// MQTT is a broker that agents may speak over.
+type MQTT struct {
+	Broker      string `koanf:"broker"`      // tls://HOST:PORT or wss://HOST/PATH; empty: none
+	Share       string `koanf:"share"`       // group of collectors that share the sessions; empty: this one is alone
+	Certificate string `koanf:"certificate"` // PEM file: what the broker knows this collector by
+	Key         string `koanf:"key"`         // PEM file
+	Authorities string `koanf:"authorities"` // PEM file of who signed the broker's certificate; empty: our own authority
 }
 
 // Ops is where metrics and health are.
@@ -97,6 +108,17 @@ func (c Config) Check() error {
 	}
 	if c.Agents.Recovery < time.Hour || c.Agents.Recovery > 2*365*24*time.Hour {
 		bad("agents.recovery", "%s: from one hour to two years", c.Agents.Recovery)
+	}
+	switch m := c.MQTT; {
+	case m.Broker == "" && m != (MQTT{}):
+		bad("mqtt.broker", "the broker's address is not set, the rest of mqtt is")
+	case m.Broker != "":
+		if err := mqtt.Check(m.Broker, m.Share); err != nil {
+			bad("mqtt", "%v", err)
+		}
+		if m.Certificate == "" || m.Key == "" {
+			bad("mqtt.certificate", "name the PEM files of the certificate and the key that the broker knows this collector by")
+		}
 	}
 	if c.Work.Every < 10*time.Millisecond {
 		bad("work.every", "%s is too often", c.Work.Every)

@@ -9,6 +9,7 @@ import (
 
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/fleet"
+	"tillbook.example/tillbook/collector/intake/mqtt"
 	"tillbook.example/tillbook/collector/posting"
 	"tillbook.example/tillbook/shared/buildinfo"
 )
@@ -31,6 +32,7 @@ type figures struct {
 
 	agents, work, skewed, days, postings, unsent, oldest, broken, audited *prometheus.Desc
 	sessions, batches, records, rejected, forks, refusals                 *prometheus.Desc
+	broker, dropped                                                       *prometheus.Desc
 	recovered, unrecovered, copies, up                                    *prometheus.Desc
 }
 
@@ -55,6 +57,8 @@ func (a *App) registry() (*prometheus.Registry, error) {
 		rejected:    desc("intake_rejected_total", "Records kept raw because they could not be read, since start."),
 		forks:       desc("intake_epochs_total", "Epochs offered since start: first ones and forks."),
 		refusals:    desc("intake_refusals_total", "Sessions refused since start."),
+		broker:      desc("mqtt_connected", "1 if the broker is connected and sessions are taken from it; always 0 without one."),
+		dropped:     desc("mqtt_dropped_total", "Messages over the broker that belonged to no session or were too much, since start."),
 		recovered:   desc("certificates_recovered_total", "Agents that came back with an expired certificate, since start."),
 		unrecovered: desc("certificates_recovery_refused_total", "Recoveries refused since start."),
 		copies:      desc("certificates_copied_total", "Uses of an agent's certificate that another had taken the place of, since start."),
@@ -75,7 +79,7 @@ func (a *App) registry() (*prometheus.Registry, error) {
 func (f *figures) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		f.agents, f.work, f.skewed, f.days, f.postings, f.unsent, f.oldest, f.broken, f.audited,
-		f.sessions, f.batches, f.records, f.rejected, f.forks, f.refusals, f.recovered, f.unrecovered, f.copies, f.up,
+		f.sessions, f.batches, f.records, f.rejected, f.forks, f.refusals, f.broker, f.dropped, f.recovered, f.unrecovered, f.copies, f.up,
 	} {
 		out <- d
 	}
@@ -101,6 +105,12 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 	counter(f.rejected, stats.Rejected)
 	counter(f.forks, stats.Forks)
 	counter(f.refusals, stats.Refusals)
+	var over mqtt.Stats
+	if f.app.mqtt != nil {
+		over = f.app.mqtt.Stats()
+	}
+	gauge(f.broker, map[bool]float64{true: 1}[over.Connected])
+	counter(f.dropped, over.Dropped)
 	last := f.app.lastAudit.Load()
 	if last != nil {
 		gauge(f.audited, float64(last.At.Unix()))

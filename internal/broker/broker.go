@@ -58,10 +58,13 @@ type Options struct {
 	Proxy   tunnel.Proxy // nil: the environment's
 }
 
-// Check says what is wrong with a broker's URL.
-func Check(text string) error {
-	_, err := parse(text)
-	return err
+// Host returns the host name of a broker's URL, or what is wrong with that.
+func Host(text string) (string, error) {
+	u, err := parse(text)
+	if err != nil {
+		return "", err
+	}
+	return u.Hostname(), nil
 }
 
 func parse(text string) (*url.URL, error) {

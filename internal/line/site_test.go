@@ -212,7 +212,8 @@ func (s *site) dialAt(address string, proxy tunnel.Proxy, authority *pki.Authori
 		carrier, err = agentgrpc.New(agentgrpc.Options{Target: address, TLS: with, Proxy: proxy})
 	} else {
 		carrier, err = agentmqtt.New(agentmqtt.Options{
-			Broker: s.broker.url(s.over, address), Merchant: id.Merchant, Agent: id.Agent, TLS: with, Proxy: proxy,
+			Broker: s.broker.url(s.over, address), Merchant: id.Merchant, Agent: id.Agent, Proxy: proxy,
+			TLS: func(string) (*tls.Config, error) { return config, nil },
 		})
 	}
 	if err != nil {

@@ -63,7 +63,9 @@ func (c *Carrier) Dial(ctx context.Context) (uplink.Session, error) {
 	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
 	// The name is resolved where the connection begins: here, or by the proxy.
 	conn, err := google.NewClient("passthrough:///"+c.o.Target,
-		google.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) { return tunnel.Dial(ctx, address, c.o.Proxy) }),
+		google.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+			return tunnel.Dial(ctx, address, c.o.Proxy)
+		}),
 		google.WithTransportCredentials(credentials.NewTLS(config)),
 		google.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second, PermitWithoutStream: true}),
 		google.WithConnectParams(google.ConnectParams{Backoff: backoff.Config{BaseDelay: time.Second, Multiplier: 1.6, Jitter: 0.3, MaxDelay: connectLimit}, MinConnectTimeout: connectLimit}),

@@ -44,36 +44,43 @@ const (
 type Options struct {
 	Broker          string // tls://HOST:PORT or wss://HOST/PATH
 	Merchant, Agent string
-	// TLS returns the configuration of the next connection: the agent's
-	// certificate and the authorities it trusts. Its server name is replaced by
-	// the broker's.
-	TLS   func() (*tls.Config, error)
+	// TLS returns the configuration of the next connection to a broker of that
+	// host name: the agent's certificate and the authorities it trusts.
+	TLS   func(host string) (*tls.Config, error)
 	Proxy tunnel.Proxy // nil: the environment's
 }
 
 // Carrier is an uplink.Carrier.
-type Carrier struct{ o Options }
+type Carrier struct {
+	o    Options
+	host string
+}
 
 // New returns a Carrier. Nothing is connected before Dial.
 func New(o Options) (*Carrier, error) {
 	if o.TLS == nil || !wire.TopicLevel(o.Merchant) || !wire.TopicLevel(o.Agent) {
 		return nil, fmt.Errorf("mqtt carrier: TLS and names that can stand in a topic are needed, not %q and %q", o.Merchant, o.Agent)
 	}
-	if err := broker.Check(o.Broker); err != nil {
+	host, err := broker.Host(o.Broker)
+	if err != nil {
 		return nil, fmt.Errorf("mqtt carrier: %w", err)
 	}
-	return &Carrier{o: o}, nil
+	return &Carrier{o: o, host: host}, nil
+}
+
+// Check says what is wrong with a broker's address.
+func Check(address string) error {
+	_, err := broker.Host(address)
+	return err
 }
 
 // Dial implements uplink.Carrier. It connects to the broker; whether a collector
 // is there shows in whether Hello is answered.
 func (c *Carrier) Dial(ctx context.Context) (uplink.Session, error) {
-	config, err := c.o.TLS()
+	config, err := c.o.TLS(c.host)
 	if err != nil {
 		return nil, fmt.Errorf("prepare TLS: %w", err)
 	}
-	config = config.Clone()
-	config.ServerName = ""
 	var random [8]byte
 	_, _ = rand.Read(random[:]) // never fails
 	s := &session{

@@ -102,7 +102,8 @@ func Check(url, share string) error {
 	if share != "" && !wire.TopicLevel(share) {
 		return fmt.Errorf("share group %q: use letters, digits, '-', '_' and '.'", share)
 	}
-	return broker.Check(url)
+	_, err := broker.Host(url)
+	return err
 }
 
 // Stats returns the counters.
