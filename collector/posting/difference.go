@@ -28,6 +28,7 @@ func Lines(e day.Entry) ([]target.Line, error) {
 		}
 		line := target.Line{
 			Account: l.Account, Amount: sign * l.Amount, Text: plain(l.Rule), Documents: int64(len(l.Documents)),
+			Control: l.Role == books.OutputTax || l.Role == books.InputTax,
 		}
 		if len(l.Dimensions) > 0 {
 			line.Dimensions = l.Dimensions
@@ -115,6 +116,7 @@ func identity(l target.Line, withText bool) string {
 		part(l.Dimensions[name])
 	}
 	w.WriteByte('|')
+	fmt.Fprintf(&w, "%t", l.Control)
 	if withText {
 		part(l.Text)
 	}
@@ -123,7 +125,7 @@ func identity(l target.Line, withText bool) string {
 
 // zero is a line like l without amounts.
 func zero(l target.Line) *target.Line {
-	z := target.Line{Account: l.Account, Text: l.Text, Dimensions: l.Dimensions}
+	z := target.Line{Account: l.Account, Text: l.Text, Dimensions: l.Dimensions, Control: l.Control}
 	if l.Foreign != nil {
 		z.Foreign = &target.Foreign{Currency: l.Foreign.Currency, Rate: l.Foreign.Rate}
 	}

@@ -38,6 +38,7 @@ type Books struct {
 	faults []Fault
 	booked []target.Payload
 	posts  int
+	period target.Period
 }
 
 var _ target.Target = (*Books)(nil)
@@ -154,3 +155,28 @@ func (b *Books) List(_ context.Context, prefix string) ([]string, error) {
 	slices.Sort(references)
 	return slices.Compact(references), nil
 }
+
+// Chart implements target.Target: these books have none.
+func (b *Books) Chart(context.Context) (target.Chart, error) {
+	return target.Chart{}, target.ErrNotOffered
+}
+
+// Period implements target.Target.
+func (b *Books) Period(context.Context) (target.Period, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.period, nil
+}
+
+// SetPeriod closes the books.
+func (b *Books) SetPeriod(p target.Period) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.period = p
+}
+
+// Reverse implements target.Target: these books do not.
+func (b *Books) Reverse(context.Context, string) error { return target.ErrNotOffered }
+
+// Attach implements target.Target: these books do not.
+func (b *Books) Attach(context.Context, string, target.Attachment) error { return target.ErrNotOffered }

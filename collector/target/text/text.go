@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"tillbook.example/tillbook/collector/target"
+	"tillbook.example/tillbook/shared/bizday"
 	"tillbook.example/tillbook/shared/money"
 )
 
@@ -51,8 +52,9 @@ const longestRequest = 30 * time.Second
 // Options say which books.
 type Options struct {
 	Folder   string
-	Format   string // Hledger or Beancount
-	Currency string // of the books, ISO 4217
+	Format   string     // Hledger or Beancount
+	Currency string     // of the books, ISO 4217
+	Filed    bizday.Day // tax returns were filed up to this day; may be empty
 }
 
 // Books is one folder of books. Its methods may be called at the same time.
@@ -61,6 +63,7 @@ type Books struct {
 	currency string
 	places   int
 	format   format
+	filed    bizday.Day
 	disk     disk
 }
 
@@ -87,7 +90,7 @@ func open(o Options, d disk) (*Books, error) {
 	default:
 		return nil, fmt.Errorf("books in %s: format %q is not known; use %s or %s", o.Folder, o.Format, Hledger, Beancount)
 	}
-	b := &Books{folder: filepath.Clean(o.Folder), currency: o.Currency, places: places, format: f, disk: d}
+	b := &Books{folder: filepath.Clean(o.Folder), currency: o.Currency, places: places, format: f, filed: o.Filed, disk: d}
 	for _, dir := range []string{b.folder, b.path(accounts), b.path(postings)} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, fmt.Errorf("open books: %w", err)
@@ -204,6 +207,27 @@ func (b *Books) List(ctx context.Context, prefix string) ([]string, error) {
 	}
 	slices.Sort(references)
 	return references, nil
+}
+
+// Chart is not offered: an account is declared when it is first posted to.
+func (b *Books) Chart(context.Context) (target.Chart, error) {
+	return target.Chart{}, fmt.Errorf("chart of %s: %w", b.folder, target.ErrNotOffered)
+}
+
+// Period: the books cannot be closed.
+func (b *Books) Period(context.Context) (target.Period, error) {
+	return target.Period{Filed: b.filed}, nil
+}
+
+// Reverse is not offered: what was written stays, and a later revision corrects
+// it.
+func (b *Books) Reverse(_ context.Context, reference string) error {
+	return fmt.Errorf("reverse posting %s: %w", reference, target.ErrNotOffered)
+}
+
+// Attach is not offered: what is behind a posting stands in its file.
+func (b *Books) Attach(_ context.Context, reference string, _ target.Attachment) error {
+	return fmt.Errorf("attach to posting %s: %w", reference, target.ErrNotOffered)
 }
 
 // stands tells whether the payload's reference is booked already: as the same

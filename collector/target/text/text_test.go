@@ -34,6 +34,14 @@ func harness(format string) func(t *testing.T) targettest.Harness {
 			Open:     func(t *testing.T) target.Target { return openBooks(t, o) },
 			Currency: "EUR",
 			Accounts: names,
+			Edit: func(t *testing.T, reference string) {
+				change(t, openBooks(t, o).postingPath(reference), "120.00", "121.00")
+			},
+			Remove: func(t *testing.T, reference string) {
+				if err := os.Remove(openBooks(t, o).postingPath(reference)); err != nil {
+					t.Fatal(err)
+				}
+			},
 		}
 	}
 }
