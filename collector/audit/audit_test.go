@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"tillbook.example/tillbook/collector/audit"
+	"tillbook.example/tillbook/collector/books"
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/intake"
