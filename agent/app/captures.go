@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +21,9 @@ type captures struct {
 func (c *captures) desk(name string, desk *source.Desk) noting {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if i := slices.IndexFunc(c.sources, func(s diagnose.SourceStatus) bool { return s.Name == name }); i >= 0 {
+		return noting{desk, c, i}
+	}
 	c.sources = append(c.sources, diagnose.SourceStatus{Name: name})
 	return noting{desk, c, len(c.sources) - 1}
 }

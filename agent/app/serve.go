@@ -145,7 +145,8 @@ type Captured struct {
 	Refused  string             `json:"refused,omitzero"`
 }
 
-// tail answers with the newest records that are still kept.
+// tail answers with the newest records that are still kept: the last n, or those
+// after a number.
 func (a *App) tail(w http.ResponseWriter, r *http.Request) {
 	n, err := strconv.ParseUint(r.URL.Query().Get("n"), 10, 32)
 	if err != nil || n == 0 || n > tailMost {
@@ -153,6 +154,9 @@ func (a *App) tail(w http.ResponseWriter, r *http.Request) {
 	}
 	next := a.outbox.Next()
 	from := max(a.outbox.First(), next-min(n, next))
+	if after, err := strconv.ParseUint(r.URL.Query().Get("after"), 10, 64); err == nil {
+		from, n = max(a.outbox.First(), min(after, next)+1), tailMost
+	}
 	stored, err := a.outbox.Read(from, int(n), 8<<20)
 	if err != nil && !errors.Is(err, outbox.ErrReleased) {
 		httppush.Problem(w, problem.New("internal", err.Error()))

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -21,13 +22,21 @@ import (
 // localTimeout bounds a question to the running service.
 const localTimeout = 5 * time.Second
 
+// answerMost bounds an answer of the service.
+const answerMost = 64 << 20
+
 // ask puts a question to the running service and reads its JSON answer.
 func ask(folder, method, path string, into any) error {
+	return askIn(context.Background(), folder, method, path, localTimeout, into)
+}
+
+// askIn is ask for an answer that may take a time of its own.
+func askIn(ctx context.Context, folder, method, path string, limit time.Duration, into any) error {
 	address, err := os.ReadFile(filepath.Join(folder, app.AddressFile))
 	if err != nil {
 		return exit.With(exit.Unreachable, problem.With("not_running", fmt.Errorf("the agent has not run here yet: %w", err)))
 	}
-	request, err := http.NewRequest(method, "http://"+strings.TrimSpace(string(address))+path, nil)
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+strings.TrimSpace(string(address))+path, nil)
 	if err != nil {
 		return fmt.Errorf("ask the service: %w", err)
 	}
@@ -36,13 +45,13 @@ func ask(folder, method, path string, into any) error {
 		return fmt.Errorf("read push token: %w", err)
 	}
 	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
-	client := http.Client{Timeout: localTimeout}
+	client := http.Client{Timeout: limit, Transport: &http.Transport{DisableKeepAlives: true}} // past any proxy
 	response, err := client.Do(request)
 	if err != nil {
 		return exit.With(exit.Unreachable, problem.With("not_running", fmt.Errorf("the agent does not answer, is the service running? %w", err)))
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<20))
+	body, err := io.ReadAll(io.LimitReader(response.Body, answerMost))
 	if err != nil {
 		return fmt.Errorf("read the service's answer: %w", err)
 	}
@@ -57,32 +66,6 @@ func ask(folder, method, path string, into any) error {
 		return fmt.Errorf("read the service's answer: %w", err)
 	}
 	return nil
-}
-
-func (e env) tail() *cobra.Command {
-	var n int
-	cmd := &cobra.Command{
-		Use: "tail", Short: "Show the newest documents, one a line as JSON", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			config, err := e.load()
-			if err != nil {
-				return err
-			}
-			var captured []app.Captured
-			if err := ask(config.Data, http.MethodGet, fmt.Sprintf("/v1/tail?n=%d", n), &captured); err != nil {
-				return err
-			}
-			encoder := json.NewEncoder(cmd.OutOrStdout())
-			for _, c := range captured {
-				if err := encoder.Encode(c); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
-	}
-	cmd.Flags().IntVarP(&n, "lines", "n", 20, "how many, at most 500")
-	return cmd
 }
 
 func (e env) reread() *cobra.Command {
