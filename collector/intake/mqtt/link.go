@@ -12,7 +12,6 @@ import (
 
 	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/intake"
-	"tillbook.example/tillbook/internal/broker"
 	tillbookv1 "tillbook.example/tillbook/proto/tillbookv1"
 	"tillbook.example/tillbook/shared/wire"
 )
@@ -26,12 +25,19 @@ var (
 	errLarge    = fmt.Errorf("the agent sent a message of more than %d bytes", MaxMessage)
 )
 
+// connection is what a link needs of a broker.Client.
+type connection interface {
+	Publish(ctx context.Context, topic string, payload []byte) error
+	Done() <-chan struct{}
+	Err() error
+}
+
 // link is one connection with the broker, and the sessions that began over it.
 type link struct {
 	*Carrier
 	ctx       context.Context
 	name      string // in topics
-	client    *broker.Client
+	client    connection
 	strangers chan wire.Topic // that speak in sessions which are not known here
 	running   sync.WaitGroup
 

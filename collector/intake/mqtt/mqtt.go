@@ -147,7 +147,7 @@ func (c *Carrier) connect(ctx context.Context) (stood bool, err error) {
 	_, _ = rand.Read(random[:]) // never fails
 	l := newLink(ctx, c, hex.EncodeToString(random[:]))
 	own := wire.CollectorTopic(l.name)
-	l.client, err = broker.Connect(ctx, broker.Options{
+	client, err := broker.Connect(ctx, broker.Options{
 		URL: c.o.Broker, TLS: config, ID: "tbc" + l.name, Proxy: c.o.Proxy,
 		WillTopic: own, Will: wire.CollectorGone,
 		KeepAlive: keepAlive, MaxPacket: maxPacket, Receive: l.receive,
@@ -155,10 +155,11 @@ func (c *Carrier) connect(ctx context.Context) (stood bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	stop := context.AfterFunc(ctx, l.client.Close)
+	l.client = client
+	stop := context.AfterFunc(ctx, client.Close)
 	defer func() {
 		stop()
-		l.client.Close()
+		client.Close()
 		cancel()
 		l.running.Wait()
 	}()
@@ -170,14 +171,14 @@ func (c *Carrier) connect(ctx context.Context) (stood bool, err error) {
 		shared = "$share/" + c.o.Share + "/" + shared
 	}
 	// Hello comes last: from then on agents are answered.
-	if err := l.client.Subscribe(ctx, up.String(), bye.String()); err != nil {
+	if err := client.Subscribe(ctx, up.String(), bye.String()); err != nil {
 		return false, err
 	}
-	if err := l.client.Subscribe(ctx, shared); err != nil {
+	if err := client.Subscribe(ctx, shared); err != nil {
 		return false, err
 	}
 	// Agents that found nobody to say Hello to say it again.
-	if err := l.client.Publish(ctx, own, []byte(wire.CollectorHere)); err != nil {
+	if err := client.Publish(ctx, own, []byte(wire.CollectorHere)); err != nil {
 		return false, err
 	}
 	c.o.Logger.Info("mqtt: connected with the broker", "broker", c.o.Broker, "share", c.o.Share, "as", l.name)
