@@ -118,7 +118,7 @@ func (e env) installService(cmd *cobra.Command, o installation) error {
 	if err != nil {
 		return err
 	}
-	if err := host.Install(config.Data); err != nil {
+	if err := host.Install(config.Data, settings); err != nil {
 		return problem.With("service", err)
 	}
 	joined := e.joinOnce(cmd, config, o)

@@ -30,11 +30,12 @@ func (l *listener) watch() time.Duration      { return l.watchdog }
 
 func silent() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// until is work that tells at once and ends with ctx.
+// until is work that tells at once and ends soon after ctx.
 func until(progress func() error) Work {
 	return func(ctx context.Context, tell Tell) error {
 		tell("at work", progress)
 		<-ctx.Done()
+		time.Sleep(time.Second) // of the bubble's time
 		return nil
 	}
 }

@@ -223,16 +223,19 @@ func makeFolder(data string, account *user.User) error {
 // readable lets the service's account, where there is one, read a configuration
 // file that may hold a proxy's password.
 func readable(path string) error {
-	if err := os.Chmod(path, 0o640); err != nil {
-		return err
-	}
 	group, err := user.LookupGroup(Account)
 	if err != nil || os.Geteuid() != 0 {
-		return nil // not a machine with the service, or not its administrator
+		return os.Chmod(path, 0o640) // not a machine with the service, or not its administrator
 	}
 	gid, err := strconv.Atoi(group.Gid)
 	if err != nil {
 		return err
 	}
-	return os.Chown(path, 0, gid)
+	if err := errors.Join(os.Chown(path, 0, gid), os.Chmod(path, 0o640)); err != nil {
+		return err
+	}
+	if folder := filepath.Dir(path); folder == filepath.Dir(configFile) {
+		return os.Chmod(folder, 0o755) // whatever the umask was
+	}
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"time"
+	"unsafe"
 
 	"github.com/kardianos/service"
 	"golang.org/x/sys/windows"
@@ -173,18 +174,44 @@ func install(program, data string) error {
 
 // repair sets everything that the library does not, or that may have changed.
 func repair(s *mgr.Service, program string) error {
-	config, err := s.Config()
+	path, err := windows.UTF16PtrFromString(windows.EscapeArg(program) + " run --service")
 	if err != nil {
-		return fmt.Errorf("read the service's configuration: %w", err)
+		return err
 	}
-	config.BinaryPathName = windows.EscapeArg(program) + " run --service"
-	config.DisplayName, config.Description = displayName, description
-	config.StartType, config.DelayedAutoStart = mgr.StartAutomatic, false
-	config.SidType = windows.SERVICE_SID_TYPE_UNRESTRICTED
-	config.ServiceStartName, config.Password = Account, ""
-	if err := s.UpdateConfig(config); err != nil {
+	account, err := windows.UTF16PtrFromString(Account)
+	if err != nil {
+		return err
+	}
+	shown, err := windows.UTF16PtrFromString(displayName)
+	if err != nil {
+		return err
+	}
+	if err := windows.ChangeServiceConfig(s.Handle, windows.SERVICE_WIN32_OWN_PROCESS, mgr.StartAutomatic, mgr.ErrorNormal, path, nil, nil, nil, account, nil, shown); err != nil {
 		return fmt.Errorf("configure the service: %w", err)
 	}
+	if err := restartAlways(s); err != nil {
+		return err
+	}
+	now := windows.SERVICE_DELAYED_AUTO_START_INFO{IsDelayedAutoStartUp: 0}
+	if err := known(windows.ChangeServiceConfig2(s.Handle, windows.SERVICE_CONFIG_DELAYED_AUTO_START_INFO, (*byte)(unsafe.Pointer(&now)))); err != nil {
+		return fmt.Errorf("have the service started at once with the machine: %w", err)
+	}
+	sid := uint32(windows.SERVICE_SID_TYPE_UNRESTRICTED)
+	if err := known(windows.ChangeServiceConfig2(s.Handle, windows.SERVICE_CONFIG_SERVICE_SID_INFO, (*byte)(unsafe.Pointer(&sid)))); err != nil {
+		return fmt.Errorf("give the service rights of its own: %w", err)
+	}
+	return nil
+}
+
+// recoverable is what of a service says what follows its failure.
+type recoverable interface {
+	SetRecoveryActions(actions []mgr.RecoveryAction, forgottenAfterSeconds uint32) error
+	SetRecoveryActionsOnNonCrashFailures(flag bool) error
+}
+
+// restartAlways has a service started again after each failure, also where it
+// ended by itself with an error.
+func restartAlways(s recoverable) error {
 	var actions []mgr.RecoveryAction
 	for _, delay := range restarts {
 		actions = append(actions, mgr.RecoveryAction{Type: mgr.ServiceRestart, Delay: delay})
@@ -192,10 +219,19 @@ func repair(s *mgr.Service, program string) error {
 	if err := s.SetRecoveryActions(actions, uint32(restartsForgotten.Seconds())); err != nil {
 		return fmt.Errorf("have the service restarted when it fails: %w", err)
 	}
-	if err := s.SetRecoveryActionsOnNonCrashFailures(true); err != nil {
+	if err := known(s.SetRecoveryActionsOnNonCrashFailures(true)); err != nil {
 		return fmt.Errorf("have the service restarted when it ends with an error: %w", err)
 	}
 	return nil
+}
+
+// known passes over a setting that this service manager does not have: Wine's
+// lacks some.
+func known(err error) error {
+	if errors.Is(err, windows.ERROR_INVALID_LEVEL) {
+		return nil
+	}
+	return err
 }
 
 // eventSource registers whose events they are in the event log.

@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -26,9 +27,10 @@ const (
 const managerLimit = 30 * time.Second
 
 // Install makes this program a service that starts with the machine, with its
-// own account, its data folder, and a restart after every end. Where there is
-// one already it is set right and stays as it is, running or not.
-func Install(data string) error {
+// own account, which may write the data folder and read the configuration file,
+// and a restart after every end. Where there is one already it is set right and
+// stays as it is, running or not.
+func Install(data, config string) error {
 	program, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("install service: %w", err)
@@ -40,6 +42,9 @@ func Install(data string) error {
 		return fmt.Errorf("install service: %w", err)
 	}
 	if err := install(program, data); err != nil {
+		return fmt.Errorf("install service: %w", err)
+	}
+	if err := readable(config); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("install service: %w", err)
 	}
 	return nil
