@@ -17,9 +17,6 @@ import (
 	"tillbook.example/tillbook/shared/problem"
 )
 
-// codeExpired is the code of a certificate that the collector finds expired.
-const codeExpired = "certificate_expired"
-
 // renewal is how old the collector lets its own certificate become.
 const renewal = pki.ServerLife / 3
 
@@ -65,13 +62,15 @@ var signs = []struct {
 	is         func(error) bool
 	says       *regexp.Regexp
 }{
-	{codeExpired, "by the collector's clock this agent's certificate has expired; it recovers by itself for as long as the collector allows", alerted(45), regexp.MustCompile(`remote error: tls: expired certificate`)},
+	{"certificate_expired", "by the collector's clock this agent's certificate has expired; it recovers by itself for as long as the collector allows", alerted(45), regexp.MustCompile(`remote error: tls: expired certificate`)},
 	{"certificate_refused", "the collector does not accept this agent's certificate", alerted(42, 46, 48, 116), regexp.MustCompile(`remote error: tls: (bad certificate|unknown certificate|certificate required)`)},
 	{"proxy_login", "the proxy wants a user and a password", nil, regexp.MustCompile(`(?i)\b407\b`)},
 	{"proxy_refused", "the proxy makes no connection to the collector", nil, regexp.MustCompile(`(?i)\bproxy [^ ]+: it answered `)},
 	{"no_such_host", "no address was found for the name", as[*net.DNSError], regexp.MustCompile(`no such host|server misbehaving|produced zero addresses`)},
 	{"connection_refused", "the machine was reached, and nothing listens at the port", is(syscall.ECONNREFUSED), regexp.MustCompile(`connection refused|actively refused`)},
 	{"not_a_collector", "what answers speaks another protocol", as[tls.RecordHeaderError], regexp.MustCompile(`does not look like a TLS handshake|missing selected ALPN property|http2: frame too large|unexpected HTTP status code|malformed HTTP`)},
+	{"no_answer", "the connection was cut off", func(err error) bool { return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) },
+		regexp.MustCompile(`broken pipe|connection reset|forcibly closed|connection was aborted`)},
 	{"no_answer", "nothing came back in time", func(err error) bool {
 		return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)
 	}, regexp.MustCompile(`i/o timeout|deadline exceeded|no connection within|timed out|network is unreachable|no route to host|host is down`)},

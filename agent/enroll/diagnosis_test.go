@@ -16,6 +16,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -158,14 +159,14 @@ func TestWhatKeepsAnAgentFromTheCollectorIsNamed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return connect(t, other.ring, retired)
+			return connect(t, other.ring, retired, time.Now())
 		}, code: "certificate_refused"},
 		"an expired certificate": {trouble: func(t *testing.T) error {
-			s, join := serve(t)
-			s.set(func() { s.issued = time.Now().Add(-pki.AgentLife - time.Hour) })
-			identity, _ := joined(t, join, enroll.WithClock(func() time.Time { return time.Now().Add(-2 * time.Hour) }))
-			return renew(identity)
+			return connect(t, other.ring, other.ring, time.Now().Add(-pki.AgentLife-time.Hour))
 		}, code: "certificate_expired"},
+		"a line that is cut": {trouble: func(*testing.T) error {
+			return status.Error(codes.Unavailable, syscall.ECONNRESET.Error())
+		}, code: "no_answer", says: "cut off"},
 		"a proxy that wants a login": {trouble: through(http.StatusProxyAuthRequired), code: "proxy_login"},
 		"a proxy that refuses":       {trouble: through(http.StatusForbidden), code: "proxy_refused"},
 		"nobody there":               {trouble: at(closed.Addr().String()), code: "connection_refused"},
@@ -211,8 +212,9 @@ func TestWhatKeepsAnAgentFromTheCollectorIsNamed(t *testing.T) {
 	}
 }
 
-// connect shakes hands with a server of one ring as an agent of another.
-func connect(t *testing.T, server, agent *pki.Ring) error {
+// connect shakes hands with a server of one ring as an agent of one, whose
+// certificate was signed at a moment.
+func connect(t *testing.T, server, agent *pki.Ring, signed time.Time) error {
 	t.Helper()
 	certificate, err := server.Server([]string{"localhost"}, time.Now())
 	if err != nil {
@@ -226,7 +228,7 @@ func connect(t *testing.T, server, agent *pki.Ring) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	der, err := agent.Active().Agent(request, pki.Name{Merchant: "m1", Store: "S1", Agent: "a1"}, time.Now())
+	der, err := agent.Active().Agent(request, pki.Name{Merchant: "m1", Store: "S1", Agent: "a1"}, signed)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -138,19 +138,19 @@ func (i *Identity) Protect() error {
 	return nil
 }
 
-// Refresh gets the next certificate, in whichever way there is: after the end of
-// the present one, by this clock or the collector's, by recovery.
+// Refresh gets the next certificate in whichever way there is: by recovery after
+// the end of the present one, and where no connection comes about with it. The
+// collector may find it expired, and a connection that it ends for that seldom
+// lets its reason through. Recovering what has not expired is a renewal.
 func (i *Identity) Refresh(ctx context.Context, version string) error {
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
-	if i.now().After(i.Expires()) {
-		return i.Recover(ctx, version)
+	if !i.now().After(i.Expires()) {
+		if err := i.Renew(ctx, version); status.Code(err) != codes.Unavailable {
+			return err
+		}
 	}
-	err := i.Renew(ctx, version)
-	if code, _ := Explain(err, i.now()); code == codeExpired {
-		return i.Recover(ctx, version)
-	}
-	return err
+	return i.Recover(ctx, version)
 }
 
 // KeepRenewed keeps the key protected and the certificate renewed until ctx

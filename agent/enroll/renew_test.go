@@ -97,6 +97,39 @@ func TestAnAnswerThatIsLostIsAskedForAgainWithTheSameKeyAlsoAfterARestart(t *tes
 	}
 }
 
+// TestAPowerCutBetweenTheAnswerAndItsKeepingCostsNothing starts again from the
+// folder as it was while the collector answered.
+func TestAPowerCutBetweenTheAnswerAndItsKeepingCostsNothing(t *testing.T) {
+	t.Parallel()
+	s, join := serve(t)
+	identity, folder := joined(t, join)
+	cut := t.TempDir()
+	s.set(func() {
+		s.spoil = func(*tillbookv1.EnrolResponse) {
+			if err := os.CopyFS(cut, os.DirFS(folder)); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if err := identity.Renew(t.Context(), "test"); err != nil {
+		t.Fatal(err)
+	}
+	s.set(func() { s.spoil = nil })
+	if err := os.WriteFile(filepath.Join(cut, enroll.File+".123"), []byte(`{"half`), 0o600); err != nil { // a new file that was being written
+		t.Fatal(err)
+	}
+	after, err := enroll.Load(cut)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := after.Renew(t.Context(), "test"); err != nil {
+		t.Fatal(err)
+	}
+	if calls := s.calls(); calls[1] != calls[2] {
+		t.Errorf("after the cut it asked for another key: %v", calls)
+	}
+}
+
 func TestAnAnswerThatDoesNotFitLeavesTheIdentityAsItWas(t *testing.T) {
 	t.Parallel()
 	stranger, err := pki.NewKey()
