@@ -273,9 +273,12 @@ func (k *bucket) tax(sign money.Minor) *Tax {
 			t.Base = base
 		}
 		if len(k.parts) > 1 {
-			code := k.taxes.codes[i]
+			code, direction := k.taxes.codes[i], k.direction
+			if direction == DirectionPurchase && code.role == OutputTax {
+				direction = DirectionSale // reverse charge: owed on what was bought
+			}
 			t.Components = append(t.Components, Tax{
-				Code: code.code, Base: sign * p.base, Amount: sign * p.amount, Direction: k.direction, Jurisdiction: code.jurisdiction,
+				Code: code.code, Base: sign * p.base, Amount: sign * p.amount, Direction: direction, Jurisdiction: code.jurisdiction,
 			})
 		}
 	}

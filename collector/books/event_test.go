@@ -123,7 +123,8 @@ func TestAFeeUnderReverseChargeBearsBothTaxes(t *testing.T) {
 		e.ReverseCharge, e.Taxes = true, []document.Tax{vat20("10.00", "2.00")}
 	})))
 	for _, l := range entry.Lines {
-		if l.Role == books.PaymentFees && (l.Tax.Base != 1000 || l.Tax.Amount != 0 || len(l.Tax.Components) != 2) {
+		if l.Role == books.PaymentFees && (l.Tax.Base != 1000 || l.Tax.Amount != 0 || len(l.Tax.Components) != 2 ||
+			l.Tax.Components[0].Direction != books.DirectionPurchase || l.Tax.Components[1].Direction != books.DirectionSale) {
 			t.Errorf("tax of the fee is %+v, want a base of 10.00 and two taxes that cancel out", l.Tax)
 		}
 	}
