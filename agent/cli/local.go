@@ -62,6 +62,10 @@ func askIn(ctx context.Context, folder, method, path string, limit time.Duration
 		}
 		return p
 	}
+	if text, ok := into.(*string); ok { // of what is no JSON
+		*text = string(body)
+		return nil
+	}
 	if err := json.Unmarshal(body, into); err != nil {
 		return fmt.Errorf("read the service's answer: %w", err)
 	}

@@ -38,7 +38,7 @@ func command() env {
 
 func (e env) root() *cobra.Command {
 	root := e.Root("Takes a store's sales from its tills and streams them to the collector")
-	root.AddCommand(e.run(), e.enroll(), e.status(), e.tail(), e.doctor(), e.drill(), e.reread(), e.outbox(), e.service(), e.Config(origins), Read())
+	root.AddCommand(e.run(), e.enroll(), e.status(), e.tail(), e.doctor(), e.drill(), e.supportFile(), e.reread(), e.outbox(), e.service(), e.Config(origins), Read())
 	return root
 }
 

@@ -20,7 +20,7 @@ var masks = []struct {
 	{regexp.MustCompile(`(?i)\b(password|passwd|secret|token|apikey|api_key)(["']?\s*[=:]\s*)("[^"]*"|\S+)`), "${1}${2}[secret]"},
 	{regexp.MustCompile(`[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+`), "[mail]"},
 	{regexp.MustCompile(`[A-Za-z0-9+=_]{28,}`), "[secret]"},
-	{regexp.MustCompile(`\b\d(?:[ -]?\d){11,18}\b`), "[number]"},
+	{regexp.MustCompile(`\d(?:[ -]?\d){11,}`), "[number]"},
 }
 
 // amount looks like one; what stands around it decides.
