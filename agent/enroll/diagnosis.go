@@ -67,7 +67,7 @@ var signs = []struct {
 	{"proxy_login", "the proxy wants a user and a password", nil, regexp.MustCompile(`(?i)\b407\b`)},
 	{"proxy_refused", "the proxy makes no connection to the collector", nil, regexp.MustCompile(`(?i)\bproxy [^ ]+: it answered `)},
 	{"no_such_host", "no address was found for the name", as[*net.DNSError], regexp.MustCompile(`no such host|server misbehaving|produced zero addresses`)},
-	{"connection_refused", "the machine was reached, and nothing listens at the port", is(syscall.ECONNREFUSED), regexp.MustCompile(`connection refused|actively refused`)},
+	{"connection_refused", "the machine was reached, and nothing listens at the port", is(syscall.ECONNREFUSED), regexp.MustCompile(`(?i)connection refused|actively refused`)},
 	{"not_a_collector", "what answers speaks another protocol", as[tls.RecordHeaderError], regexp.MustCompile(`does not look like a TLS handshake|missing selected ALPN property|http2: frame too large|unexpected HTTP status code|malformed HTTP`)},
 	{"no_answer", "the connection was cut off", func(err error) bool { return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) },
 		regexp.MustCompile(`broken pipe|connection reset|forcibly closed|connection was aborted`)},
