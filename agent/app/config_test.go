@@ -31,6 +31,7 @@ func TestEachSettingThatCannotWorkIsNamedWithWhatToDo(t *testing.T) {
 		"mqtt without a broker":  {func(c *Config) { c.Carrier.Kind = "mqtt" }, []string{"carrier.broker: ", "tls://HOST:PORT"}},
 		"a broker in the open":   {func(c *Config) { c.Carrier.Kind, c.Carrier.Broker = "mqtt", "tcp://broker:1883" }, []string{"carrier.broker: ", "tls://HOST:PORT"}},
 		"a broker for gRPC":      {func(c *Config) { c.Carrier.Broker = "tls://broker:8883" }, []string{"carrier.broker: ", "set carrier.kind to mqtt"}},
+		"a proxy without scheme": {func(c *Config) { c.Proxy = "proxy:3128" }, []string{"proxy: ", "http://HOST:PORT"}},
 		"too small an outbox":    {func(c *Config) { c.Outbox.MaxMiB = 95 }, []string{"outbox.max_mib: ", "at least 96"}},
 		"a source without name":  {func(c *Config) { c.Sources[0].Name = "" }, []string{"sources.0.name: ", "a name of its own"}},
 		"two of one name":        {func(c *Config) { c.Sources = append(c.Sources, c.Sources[0]) }, []string{"sources.1.name: ", "a name of its own"}},

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -265,6 +266,28 @@ func TestTheLogHasTheLevelAndFormThatWereSet(t *testing.T) {
 		log.Debug("it drizzles")
 		if !strings.Contains(out.String(), c.want) || (c.want == "") != (out.Len() == 0) || (c.level != "debug") == strings.Contains(out.String(), "drizzles") {
 			t.Errorf("%s as %s: %q", c.level, c.format, fmt.Sprint(out.String()))
+		}
+	}
+}
+
+func TestTheConfigurationFileIsTheOneOfTheFolderOnlyWhereAFolderIsNamed(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, "etc.yaml"), "listen: etc:1\n")
+	write(t, filepath.Join(folder, "shop.yaml"), "listen: data:1\n")
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "etc:1"}, {[]string{"--data", folder}, "data:1"}, {[]string{"--config", filepath.Join(folder, "etc.yaml"), "--data", folder}, "etc:1"},
+	} {
+		p := &program.Program{Name: "shop", EnvPrefix: "TILLBOOK_PROGRAM_TEST", DefaultData: folder, DefaultConfig: filepath.Join(folder, "etc.yaml"), ConfigFile: "shop.yaml"}
+		root := p.Root("a shop")
+		var got options
+		root.AddCommand(p.Config(got.load))
+		var problems bytes.Buffer
+		if code := p.Run(context.Background(), root, append(c.args, "config", "validate"), io.Discard, &problems); code != exit.OK || got.Listen != c.want {
+			t.Errorf("%q: exit %d, listen %s, want %s %s", c.args, code, got.Listen, c.want, problems.String())
 		}
 	}
 }

@@ -33,6 +33,14 @@ var testTools = []tool{
 	{name: "mkfs.ext4", pkg: "e2fsprogs", why: "file systems of their own, whose power is cut and which fill up"},
 	{name: "mount", pkg: "mount", why: "mounts them"},
 	{name: "nft", pkg: "nftables", why: "loses packets on a line between two network namespaces"},
+	{name: "openssl", pkg: "openssl", why: "makes a publisher's certificate"},
+	{name: "osslsigncode", pkg: "osslsigncode", why: "signs programs and packages for Windows, and checks them", heavy: true},
+	{name: "systemd-nspawn", pkg: "systemd-container", why: "a machine with a systemd of its own, to install the deb on", heavy: true},
+	{name: "mmdebstrap", pkg: "mmdebstrap", why: "makes that machine's Debian", heavy: true},
+	{name: "wixl", pkg: "wixl", why: "makes the MSI", heavy: true},
+	{name: "msibuild", pkg: "msitools", why: "finishes the MSI", heavy: true},
+	{name: "wine", pkg: "wine", why: "a Windows to install the MSI on", heavy: true},
+	{name: "x86_64-w64-mingw32-as", pkg: "binutils-mingw-w64-x86-64", why: "makes the one library that it lacks", heavy: true},
 }
 
 // system is what installing needs of the machine.
