@@ -77,8 +77,8 @@ func (s *session) sendNext() (sent bool, wait time.Duration, err error) {
 	return true, 0, nil
 }
 
-// overtake has what is captured from now on go out beside what waits, if that is
-// more than can go at once.
+// overtake has the newest records go out beside what waits, if that is more than
+// can go at once: one batch of them, and what is captured from now on.
 func (s *session) overtake() error {
 	head, _ := s.order.head()
 	last := s.o.Outbox.Next() - 1
@@ -86,11 +86,12 @@ func (s *session) overtake() error {
 	if s.inOrder || last <= head || !s.pace.backlog(last-head, overtook) {
 		return nil
 	}
-	digest, err := s.mark.digest(last - s.mark.base())
+	begin := max(head, last-min(last, uint64(s.pace.read()/aRecord)))
+	digest, err := s.mark.digest(begin - s.mark.base())
 	if err != nil {
-		return fmt.Errorf("digest of number %d: %w", last, err)
+		return fmt.Errorf("digest of number %d: %w", begin, err)
 	}
-	s.order.overtake(last, digest)
+	s.order.overtake(begin, digest)
 	return nil
 }
 
