@@ -34,7 +34,7 @@ func Explain(err error, now time.Time) (code, text string) {
 	if chain, reason := chainOf(err, said); chain != nil {
 		return chain.explain(err, reason, now)
 	}
-	for _, code := range []string{"join_code", "recovery_over", "identity_copied", "revoked"} {
+	for _, code := range []string{"join_code", "recovery_over", "identity_copied", "certificate_refused", "revoked"} {
 		if kind, ok := problem.Find(code); ok && strings.Contains(said, kind.Title) {
 			_, detail, _ := strings.Cut(said, kind.Title)
 			return code, strings.TrimPrefix(detail, ": ")

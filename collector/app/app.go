@@ -207,7 +207,14 @@ func (a *App) server() (*grpc.Server, string, error) {
 	if _, err := certificates.config(nil); err != nil {
 		return nil, "", err
 	}
-	server := grpc.NewServer(carrier.ServerOptions(&tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: certificates.config})...)
+	config := func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		config, err := certificates.config(hello)
+		if err != nil { // package tls tells nobody
+			a.log.Error("connection refused: no certificate to serve it with", "error", err)
+		}
+		return config, err
+	}
+	server := grpc.NewServer(carrier.ServerOptions(&tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: config})...)
 	tillbookv1.RegisterEnrolmentServer(server, a.enrolment)
 	tillbookv1.RegisterCollectorServer(server, carrier.New(a.intake, fleet.Identify))
 	return server, ring.Active().Pin(), nil

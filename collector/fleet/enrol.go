@@ -194,14 +194,14 @@ func (e *Enrolment) Recover(ctx context.Context, r *tillbookv1.RecoverRequest) (
 		return nil, err
 	}
 	certificate, err := ring.CheckProof(r.GetCertificate(), r.GetCsr(), r.GetProof())
-	if err != nil {
-		e.refused.Add(1)
-		return nil, status.Error(codes.Unauthenticated, err.Error())
+	var identity Identity
+	if err == nil {
+		identity, err = Identify(certificate)
 	}
-	identity, err := Identify(certificate)
 	if err != nil {
 		e.refused.Add(1)
-		return nil, status.Error(codes.Unauthenticated, err.Error())
+		e.o.Logger.WarnContext(ctx, "recovery refused", "reason", err)
+		return nil, refused("certificate_refused", err.Error())
 	}
 	log := e.o.Logger.With("merchant", identity.Merchant, "store", identity.Store, "agent", identity.Agent, "expired", certificate.NotAfter)
 	if over := e.o.Now().Sub(certificate.NotAfter); over > e.o.Recovery {

@@ -89,7 +89,6 @@ var (
 	ErrCode    = errors.New("join code unknown, used or expired")
 	ErrRevoked = errors.New("agent is revoked")
 	ErrUnknown = errors.New("agent unknown")
-	ErrCopied  = errors.New("the identity was used by another copy of the agent")
 )
 
 // Code is one join code; only a hash of it is stored.

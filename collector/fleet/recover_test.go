@@ -108,13 +108,13 @@ func TestARecoveryIsRefusedToWhomItIsNotFor(t *testing.T) {
 			if r.Proof, err = pki.Prove(key, r.Certificate, r.Csr); err != nil {
 				t.Fatal(err)
 			}
-		}, codes.Unauthenticated.String()},
+		}, "certificate_refused"},
 		"another authority": {func(t *testing.T, b *bundle, _ *tillbookv1.RecoverRequest) {
 			var err error
 			if b.ring, err = pki.NewRing(start); err != nil {
 				t.Fatal(err)
 			}
-		}, codes.Unauthenticated.String()},
+		}, "certificate_refused"},
 		"too much": {func(_ *testing.T, _ *bundle, r *tillbookv1.RecoverRequest) { r.Proof = make([]byte, 5<<10) }, codes.InvalidArgument.String()},
 	} {
 		b := setup(t)
