@@ -31,7 +31,7 @@ protos = PATH="$(TOOLS):$$PATH" protoc -I proto -out $(1) -opt module=$(MODULE)/
 
 .DEFAULT_GOAL := help
 .PHONY: help build packages generate check check-format check-vet check-windows check-static check-generated check-tidy check-rules \
-	test race fuzz bench kill powercut soak demo clean
+	test race fuzz bench kill powercut corpus soak demo clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,6 +97,9 @@ kill: ## the long kill loop: each program killed KILLS (50) times while 400 time
 
 powercut: ## SEEDS (1,000) seeded power cuts of the outbox on a disk in memory, and twenty on a real one (needs root)
 	TILLBOOK_SEEDS=$(SEEDS) go test -count=1 -v -timeout 2h -run 'PowerCuts|SyncDoesNothing|WithoutSync' ./agent/outbox/...
+
+corpus: ## keep what this version writes and sends as RELEASE=v1.2.3, for later versions to read
+	go run ./internal/compat/write internal/compat/testdata/$(or $(RELEASE),$(error set RELEASE))
 
 soak: ## the long tests (build tag soak), for SOAKTIME (30m)
 	TILLBOOK_SOAK=$(SOAKTIME) go test -count=1 -tags soak -run '^TestSoak' -timeout 24h $(or $(PKG),./...)
