@@ -22,10 +22,11 @@ import (
 const Account = `NT SERVICE\` + Name
 
 // Paths are where the agent's data folder and its configuration file lie unless
-// it is told otherwise.
+// it is told otherwise. Windows is asked and not the environment, which may be
+// another for the service than for a person.
 func Paths() (data, config string) {
-	folder := os.Getenv("ProgramData")
-	if folder == "" {
+	folder, err := windows.KnownFolderPath(windows.FOLDERID_ProgramData, windows.KF_FLAG_DEFAULT)
+	if err != nil {
 		folder = `C:\ProgramData`
 	}
 	data = folder + `\Tillbook\Agent`
