@@ -44,8 +44,15 @@ func (s signer) Enrol(_ context.Context, r *tillbookv1.EnrolRequest) (*tillbookv
 	}, nil
 }
 
-// enrolled returns a data folder whose agent has joined a collector.
+// enrolled returns a data folder whose agent has joined a collector that takes
+// nothing in.
 func enrolled(t *testing.T) string {
+	t.Helper()
+	return enrolledAt(t, nil)
+}
+
+// enrolledAt returns a data folder whose agent has joined a collector.
+func enrolledAt(t *testing.T, collector tillbookv1.CollectorServer) string {
 	t.Helper()
 	authority, err := pki.NewAuthority(time.Now())
 	if err != nil {
@@ -61,6 +68,9 @@ func enrolled(t *testing.T) string {
 	}
 	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{certificate}})))
 	tillbookv1.RegisterEnrolmentServer(server, signer{authority: authority})
+	if collector != nil {
+		tillbookv1.RegisterCollectorServer(server, collector)
+	}
 	go server.Serve(listener)
 	t.Cleanup(server.Stop)
 	folder := t.TempDir()
@@ -226,6 +236,9 @@ func TestWhatChangesOrShowsSalesNeedsTheToken(t *testing.T) {
 		{http.MethodPost, "/v1/documents", pushed, http.StatusCreated},
 		{http.MethodGet, "/v1/tail?n=5", "", http.StatusOK},
 		{http.MethodPost, "/v1/reread", "", http.StatusOK},
+		{http.MethodGet, "/v1/log", "", http.StatusOK},
+		{http.MethodGet, "/v1/outbox", "", http.StatusOK},
+		{http.MethodPost, "/v1/drill?for=10s", "", http.StatusConflict}, // it is not connected
 	} {
 		for _, wrong := range []string{"", "x", r.Token() + "x", r.Token()[1:]} {
 			if got, body := r.ask(c.method, c.path, wrong, "", c.body); got != http.StatusUnauthorized {
@@ -282,7 +295,7 @@ func TestTailShowsTheNewestAndRereadWantsASourceThatIsThere(t *testing.T) {
 func TestStatusMetricsAndLogNeverShowTheToken(t *testing.T) {
 	t.Parallel()
 	r := start(t, enrolled(t))
-	for _, path := range []string{"/v1/status", "/metrics", "/livez", "/readyz", "/v1/nothing"} {
+	for _, path := range []string{"/v1/status", "/metrics", "/livez", "/readyz", "/v1/nothing", "/", "/page.css", "/v1/log", "/v1/outbox"} {
 		if _, body := r.ask(http.MethodGet, path, r.Token(), "", ""); strings.Contains(body, r.Token()) {
 			t.Errorf("%s shows the token", path)
 		}

@@ -105,7 +105,7 @@ func (s Status) leaving(now time.Time) Answer {
 	}
 	switch {
 	case c.Cut:
-		return told(Leaving, Weak, "drill", "No: the line is cut by a drill and comes back by itself; %s.", waits)
+		return Answer{Leaving, Weak, fmt.Sprintf("No: the line is cut by a drill; %s.", waits), "drill", "Nothing: it comes back by itself."}
 	case !c.Connected && c.Code != "":
 		kind, _ := problem.Find(c.Code)
 		text := "No: " + lower(kind.Title)

@@ -193,6 +193,7 @@ func TestEachTroubleIsFoundWithItsCodeAndWhatToDo(t *testing.T) {
 		{"a stopped service", "service", "service_stopped", diagnose.Fail, func(s *diagnose.Subject, m *machine) { stopped(s, m); m.service = host.Stopped }},
 		{"a failed service", "service", "service_stopped", diagnose.Fail, func(s *diagnose.Subject, m *machine) { stopped(s, m); m.service = host.Failed }},
 		{"a service that does not answer", "service", "not_running", diagnose.Fail, stopped},
+		{"nobody who answers or can be asked", "service", "not_running", diagnose.Warn, func(s *diagnose.Subject, m *machine) { stopped(s, m); m.asked = errors.New("none") }},
 		{"a port that another has", "local port", "port_taken", diagnose.Fail, func(s *diagnose.Subject, m *machine) { stopped(s, m); m.listens[s.Listen] = true }},
 		{"an address of a service that is gone", "local port", "stale_address", diagnose.Warn, func(s *diagnose.Subject, m *machine) {
 			stopped(s, m)

@@ -220,6 +220,8 @@ func (s *Subject) zones(context.Context) Result {
 func (s *Subject) service(context.Context) Result {
 	state, err := s.Machine.Service()
 	switch {
+	case err != nil && s.Status == nil && s.Joined == nil:
+		return found(Warn, "not_running", "nothing answers, and the service manager cannot be asked: %v", err)
 	case err != nil:
 		return skip("the service manager cannot be asked: %v", err)
 	case state == host.Absent && s.Status != nil:
@@ -264,7 +266,10 @@ func (s *Subject) version(context.Context) Result {
 	}
 	theirs := s.Status.Collector.Version
 	a, b := release.FindStringSubmatch(s.Version), release.FindStringSubmatch(theirs)
-	if a == nil || b == nil {
+	switch {
+	case s.Version == theirs:
+		return pass("both %s", theirs)
+	case a == nil || b == nil:
 		return skip("agent %s, collector %s: not two releases", s.Version, theirs)
 	}
 	mine, _ := strconv.Atoi(a[2]) // digits
