@@ -103,6 +103,10 @@ func (f *follower) catchUp(stop <-chan struct{}) (again time.Duration) {
 			f.o.Logger.Warn("outbox: index does not follow the log", "error", err)
 			return retryEvery
 		case done:
+			if err := f.refresh(); err != nil {
+				f.o.Logger.Warn("outbox: log was not read for the index", "error", err)
+				return retryEvery
+			}
 			return 0
 		}
 	}

@@ -192,6 +192,42 @@ func TestAnIndexThatLacksARecordIsReplaced(t *testing.T) {
 	}
 }
 
+func TestAnIndexThatHasTouchedMuchIsOpenedAnewWithoutForgetting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		disk, index := filetest.New(1), newShelf()
+		b, err := Open("outbox", onDisk(disk, index))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		appendTo(t, b, Group{Items: []Item{push("k", "x"), doc("y")}})
+		synctest.Wait()
+		touch := func() {
+			index.mu.Lock()
+			index.touched = maxTouched + 1
+			index.mu.Unlock()
+		}
+		for n, do := range []func(){
+			func() { readAll(t, b, 1) },
+			func() { appendTo(t, b, Group{Items: []Item{push("l", "z")}}) },
+		} {
+			touch()
+			do()
+			synctest.Wait()
+			if index.opened != n+2 {
+				t.Errorf("opened %d times, want %d", index.opened, n+2)
+			}
+		}
+		if a := appendTo(t, b, Group{Items: []Item{push("k", "x"), push("l", "z")}}); !a.Duplicate[0] || !a.Duplicate[1] {
+			t.Errorf("a key was forgotten: %+v", a)
+		}
+		if st := b.Stats(); st.IndexRebuilt != 0 || st.Applied != 3 || len(readAll(t, b, 1)) != 3 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
 func TestAnIndexThatHasOutgrownTheLogIsBuiltAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

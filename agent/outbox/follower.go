@@ -26,6 +26,7 @@ type indexer interface {
 	Last(key string) (uint64, bool, error)
 	Trim(first uint64) (more bool, err error)
 	Bytes() int64
+	Touched() int64
 	Close() error
 }
 
@@ -36,6 +37,10 @@ func openBadger(dir string, logger *slog.Logger) (indexer, string, error) {
 	}
 	return x, reason, nil
 }
+
+// maxTouched is how much the index may touch of its files before it is opened
+// anew.
+const maxTouched = 24 << 20
 
 // seen is the record that came with an idempotency key.
 type seen struct {
@@ -177,6 +182,29 @@ func (f *follower) renew(x indexer) (indexer, error) {
 	f.tidy()
 	x, _, err := f.o.openIndex(f.dir, f.o.Logger)
 	return x, err
+}
+
+// refresh closes the index and opens it again when it has touched much of its
+// files, for those stay in memory until then. It takes some tens of milliseconds,
+// in which no key can be looked up.
+func (f *follower) refresh() error {
+	f.mu.RLock()
+	x := f.index
+	f.mu.RUnlock()
+	if x == nil || x.Touched() < maxTouched || !f.room.forIndex() || f.room.isSoft() {
+		return nil
+	}
+	f.using.Lock()
+	defer f.using.Unlock()
+	if err := x.Close(); err != nil {
+		f.o.Logger.Warn("outbox: index did not close", "error", err)
+	}
+	x, reason, err := f.o.openIndex(f.dir, f.o.Logger)
+	if reason != "" {
+		f.report(errors.New(reason))
+	}
+	f.set(x, err)
+	return f.loadRecent()
 }
 
 // tidy removes what was set aside where the disk is for sales only.

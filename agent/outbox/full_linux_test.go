@@ -36,14 +36,12 @@ func sellUntilFull(t *testing.T, b *Outbox) (taken int) {
 // TestARealFullDiskRefusesAndGoesOn fills a real disk of 64 MB, with the marks
 // and without them, so that the file system itself says that there is no room.
 func TestARealFullDiskRefusesAndGoesOn(t *testing.T) {
-	t.Parallel()
 	for name, o := range map[string]Options{
 		"at the hard mark":     {SegmentBytes: mib, SoftFree: 24 * mib, HardFree: 8 * mib, Ballast: 4 * mib},
 		"to the last block":    {SegmentBytes: mib, SoftFree: -1, HardFree: -1, Ballast: -1},
 		"by somebody else too": {SegmentBytes: mib, SoftFree: 24 * mib, HardFree: 8 * mib, Ballast: 4 * mib},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			disk := filetest.NewLoop(t, 64*mib)
 			dir := filepath.Join(disk.Dir, "outbox")
 			b, err := Open(dir, o)
@@ -102,7 +100,6 @@ func TestARealFullDiskRefusesAndGoesOn(t *testing.T) {
 // TestTheIndexIsNeverWrittenToAFullDisk has something else fill a real disk under
 // an open index: Badger would end this process.
 func TestTheIndexIsNeverWrittenToAFullDisk(t *testing.T) {
-	t.Parallel()
 	disk := filetest.NewLoop(t, 400*mib)
 	b, err := Open(filepath.Join(disk.Dir, "outbox"), Options{SegmentBytes: mib, SoftFree: -1, HardFree: -1, Ballast: -1})
 	if err != nil {

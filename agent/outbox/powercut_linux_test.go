@@ -82,10 +82,8 @@ func (a acknowledged) check(t *testing.T, dir string) error {
 // TestARealDiskKeepsWhatWasAcknowledgedThroughPowerCuts cuts a real file system
 // off twenty times while a process writes, and opens what is left by itself.
 func TestARealDiskKeepsWhatWasAcknowledgedThroughPowerCuts(t *testing.T) {
-	t.Parallel()
 	const size = 96 << 20
 	t.Run("the file system stops", func(t *testing.T) {
-		t.Parallel()
 		random, disk, known := rand.New(rand.NewPCG(1, 1)), filetest.NewLoop(t, size), acknowledged{}
 		for range 10 {
 			known.produceUntil(t, disk.Dir, random.IntN(400), func(*os.Process) { disk.CutPower() })
@@ -97,7 +95,6 @@ func TestARealDiskKeepsWhatWasAcknowledgedThroughPowerCuts(t *testing.T) {
 		t.Logf("%d records over 10 power cuts", len(known))
 	})
 	t.Run("a copy of the disk at one moment", func(t *testing.T) {
-		t.Parallel()
 		random, disk, known := rand.New(rand.NewPCG(2, 2)), filetest.NewLoop(t, size), acknowledged{}
 		for range 10 {
 			var copied *filetest.Loop

@@ -66,6 +66,9 @@ func (f *follower) read(from uint64, maxRecords, maxBytes int) (rows []index.Row
 		if len(rows) == 0 && !f.lost(from, applied) {
 			return fmt.Errorf("record %d: %w", from, index.ErrDamaged)
 		}
+		if x.Touched() > maxTouched {
+			f.wake()
+		}
 		return nil
 	})
 	if err != nil {

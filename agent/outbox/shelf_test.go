@@ -17,12 +17,20 @@ type shelf struct {
 	rows    map[uint64]index.Row
 	damaged bool // the next call fails, then it is replaced by an empty one
 	size    int64
+	touched int64
+	opened  int
 }
 
 func newShelf() *shelf { return &shelf{rows: map[uint64]index.Row{}} }
 
 // open is an Options.openIndex.
-func (s *shelf) open(string, *slog.Logger) (indexer, string, error) { return s, "", nil }
+func (s *shelf) open(string, *slog.Logger) (indexer, string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.opened++
+	s.touched = 0
+	return s, "", nil
+}
 
 // cut takes the newest rows, as many as given.
 func (s *shelf) cut(n int) {
@@ -32,6 +40,12 @@ func (s *shelf) cut(n int) {
 	for _, number := range numbers[max(len(numbers)-n, 0):] {
 		delete(s.rows, number)
 	}
+}
+
+func (s *shelf) Touched() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.touched
 }
 
 func (s *shelf) Applied() uint64 {

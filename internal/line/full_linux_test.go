@@ -38,7 +38,6 @@ func (r releases) Release(safe uint64) error {
 // TestAFullDiskGoesOnSendingAndTakesSalesAgainByItself fills a real disk while the
 // collector is away.
 func TestAFullDiskGoesOnSendingAndTakesSalesAgainByItself(t *testing.T) {
-	t.Parallel()
 	const mib = 1 << 20
 	loop := filetest.NewLoop(t, 64*mib)
 	loop.Occupy(18 * mib)

@@ -66,6 +66,7 @@ func textKey(prefix, s string) []byte { return append([]byte(prefix), s...) }
 type Index struct {
 	db        *badger.DB
 	applied   atomic.Uint64
+	touched   atomic.Int64
 	watermark uint64
 
 	sizing sync.Mutex
@@ -179,6 +180,11 @@ func (x *Index) Close() error {
 // Applied is the number of the last record applied; 0 if none.
 func (x *Index) Applied() uint64 { return x.applied.Load() }
 
+// Touched is how many bytes of records were applied and read since it was opened.
+// Badger maps its files, and what it touched of them counts as the agent's memory
+// until they are closed.
+func (x *Index) Touched() int64 { return x.touched.Load() }
+
 // sizeEvery is how old the answer of Bytes may be: counting asks for every file.
 const sizeEvery = time.Second
 
@@ -222,6 +228,7 @@ func (x *Index) Apply(rows []Row) error {
 		}
 	}
 	for _, r := range rows {
+		x.touched.Add(int64(len(r.Bytes)))
 		err := set(numberKey(r.Number), r.encode())
 		if err == nil && r.Key != "" {
 			err = set(textKey("k/", r.Key), be(r.Number))
@@ -325,6 +332,7 @@ func (x *Index) Read(from, to uint64, maxRecords, maxBytes int) ([]Row, error) {
 				return fmt.Errorf("record %d does not follow: %w", n, ErrDamaged)
 			}
 			before = r
+			x.touched.Add(int64(len(r.Bytes)))
 			if n < from {
 				continue
 			}
