@@ -268,9 +268,10 @@ func (k *bucket) tax(sign money.Minor) *Tax {
 	t := &Tax{Code: k.taxes.code, Direction: k.direction, Jurisdiction: k.taxes.jurisdiction}
 	for i, p := range k.parts {
 		t.Amount += sign * p.amount
-		// Base is counted once, however many taxes lie on it.
-		if base := sign * p.base; i == 0 || abs(base) > abs(t.Base) {
-			t.Base = base
+		// Base is counted once, however many taxes lie on it: that of the first tax
+		// that has one, since a tax on a tax has a larger one and a levy has none.
+		if t.Base == 0 {
+			t.Base = sign * p.base
 		}
 		if len(k.parts) > 1 {
 			code, direction := k.taxes.codes[i], k.direction
@@ -351,14 +352,17 @@ func (b *builder) unclear(u Unclear) {
 }
 
 // dimKey is what the dimensions of a line depend on.
-type dimKey struct{ store, terminal, category, consumption, extra string }
+type dimKey struct {
+	store, terminal, category, consumption, extra string
+	line                                          bool // of a receipt, so that it may have a category
+}
 
 // dims returns the dimensions the merchant chose, as one comparable text.
 func (b *builder) dims(d *document.Document, l *document.Line, extra string) string {
 	if len(b.splits) == 0 {
 		return extra
 	}
-	key := dimKey{extra: extra}
+	key := dimKey{extra: extra, line: l != nil}
 	if b.splits["store"] {
 		key.store = d.Key.Store
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"tillbook.example/tillbook/collector/books"
 	"tillbook.example/tillbook/shared/document"
@@ -62,6 +63,45 @@ func TestTaxesOfTwoAuthoritiesAreOneDetailWithTwoComponents(t *testing.T) {
 			t.Errorf("control line %+v does not say whose tax it is", l)
 		}
 	}
+}
+
+func TestTheBaseOfATaxOnATaxIsNotDoubled(t *testing.T) {
+	t.Parallel()
+	m := ukMapping(t, func(m *books.Mapping) { m.Taxes = []books.TaxRule{{Till: "F", Code: "FED"}, {Till: "P", Code: "PROV"}} })
+	entry, _ := books.Build(day(m, receipt(document.Sale, "1", document.TaxExcluded,
+		item("100.00", tax("F", "5", "100.00", "5.00"), tax("P", "10", "105.00", "10.50")), card("115.50"))))
+	for _, l := range entry.Lines {
+		if l.Role == books.Sales && (l.Tax.Base != 10000 || l.Tax.Amount != 1550 || l.Tax.Components[1].Base != 10500) {
+			t.Errorf("tax is %+v, want 15.50 on 100.00, of which one on 105.00", l.Tax)
+		}
+	}
+}
+
+func TestEveryDocumentThatMovesMoneyIsFoundFromItsLinesAndBack(t *testing.T) {
+	t.Parallel()
+	wide(t, func(t *rapid.T, d shopDay) {
+		m := d.mapping(t)
+		entry, _ := books.Build(day(m, d.documents...))
+		behind := map[string]bool{}
+		for _, l := range entry.Lines {
+			if len(l.Documents) == 0 {
+				t.Fatalf("line %+v names no document", l)
+			}
+			for _, s := range l.Documents {
+				behind[s.Key] = true
+			}
+		}
+		for _, document := range d.documents {
+			alone, _ := books.Build(day(m, document))
+			if len(alone.Lines) > 0 && !behind[document.Key.String()] {
+				t.Fatalf("%s is behind no line", document.Key)
+			}
+			delete(behind, document.Key.String())
+		}
+		if len(behind) > 0 {
+			t.Fatalf("lines name %v, which are not of the day", behind)
+		}
+	})
 }
 
 func TestTaxThatAMarketplaceRemitsIsReportedWithItsBaseAndNoTax(t *testing.T) {

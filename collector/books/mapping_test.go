@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"tillbook.example/tillbook/collector/books"
 	"tillbook.example/tillbook/shared/document"
 )
@@ -32,6 +34,13 @@ func TestAMappingThatIsWrongSaysWhereAndWhatWasMeant(t *testing.T) {
 		"tip route":                 {"currency: GBP\ntip_route: pocket\n", "tip_route"},
 		"rounding without a step":   {"currency: GBP\nrounding: {method: up}\n", "rounding/step"},
 		"dimension there twice":     {"currency: GBP\ndimensions: [store, store]\n", "dimensions/2"},
+		"three dimensions":          {"currency: GBP\ntracking: [{name: A, by: store}, {name: B, by: terminal}, {name: C, by: category}]\n", "more than 2"},
+		"dimension by nothing":      {"currency: GBP\ntracking: [{name: Class}]\n", "tracking/1/by: missing"},
+		"dimension by a guess":      {"currency: GBP\ntracking: [{name: Class, by: stor}]\n", `did you mean "store"?`},
+		"dimension of a taken name": {"currency: GBP\ntracking: [{name: drawer, by: store}]\n", "is taken"},
+		"unknown field of tracking": {"currency: GBP\ntracking: [{name: Class, buy: store}]\n", `did you mean "by"?`},
+		"unknown form":              {"currency: GBP\nform: invoyce\n", `did you mean "invoice"?`},
+		"where it is eaten":         {"currency: GBP\ntaxes: [{till: A, consumption: EATIN, code: X}]\n", `did you mean "EAT_IN"?`},
 		"one reason twice":          {"currency: GBP\nreasons: {Tips: A, 'tips ': B}\n", "the same reason"},
 		"not a mapping":             {"- a\n", "line 1"},
 	} {
@@ -98,6 +107,29 @@ func TestLinesWithoutTaxAreNeverZeroRatedByAccident(t *testing.T) {
 	entry, problems := books.Build(day(m, untaxed))
 	if len(problems) != 0 || entry.Lines[1].Tax == nil || entry.Lines[1].Tax.Code != "OUT" || entry.Lines[1].Tax.Base != 100 {
 		t.Errorf("line is %+v with problems %+v, want code OUT on a base of 1.00", entry.Lines[1], problems)
+	}
+}
+
+func TestDimensionsOfTheBooksTakeTheTillsWordOrWhatItStandsFor(t *testing.T) {
+	t.Parallel()
+	m := ukMapping(t, func(m *books.Mapping) {
+		m.Tracking = []books.Tracking{
+			{Name: "Class", By: "category", Values: map[string]string{"Food": "Kitchen"}, Else: "Rest"},
+			{Name: "Location", By: "store", Values: map[string]string{"S1": "Leeds"}},
+		}
+	})
+	entry, _ := books.Build(day(m, receipt(document.Sale, "1",
+		item("1.00", "Food", zero("1.00")), item("2.00", "Wine", zero("2.00")), item("4.00", zero("4.00")), cash("7.00"))))
+	got := map[string]string{}
+	for _, l := range entry.Lines {
+		if l.Dimensions["Location"] != "Leeds" || len(l.Dimensions) > 2 {
+			t.Errorf("line %+v is not in Leeds, or has more than two dimensions", l)
+		}
+		got[string(l.Role)+" "+l.Dimensions["Class"]] = l.Amount.Format(2)
+	}
+	want := map[string]string{"cash ": "7.00", "sales Kitchen": "1.00", "sales Wine": "2.00", "sales Rest": "4.00"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 func chapters() []chapter {
 	return []chapter{
 		{"Sales, tax and discounts", salesScenarios()},
+		{"What tills print", tillScenarios()},
 		{"Tips and charges", chargeScenarios()},
 		{"Gift cards, vouchers and down payments", storedValueScenarios()},
 		{"Returns, exchanges and voids", returnScenarios()},
