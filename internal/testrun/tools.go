@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -19,6 +20,9 @@ type tool struct {
 	pkg   string // Debian package that brings it
 	why   string // what tests do with it
 	heavy bool   // large or slow to install: only with -all
+	// aside is a pattern of where else it may lie: Debian keeps some programs out
+	// of everybody's PATH.
+	aside string
 }
 
 // testTools are all outside programs that tests use. Light means a few
@@ -30,6 +34,7 @@ var testTools = []tool{
 	{name: "hledger", pkg: "hledger", why: "an independent book-keeper reads the journals that the text target writes"},
 	{name: "bean-check", pkg: "beancount", why: "a second one, with its own idea of what balances"},
 	{name: "mosquitto", pkg: "mosquitto", why: "a real broker between agents and collectors"},
+	{name: "postgres", pkg: "postgresql", why: "collectors on a real database server", aside: "/usr/lib/postgresql/*/bin/postgres"},
 	{name: "mkfs.ext4", pkg: "e2fsprogs", why: "file systems of their own, whose power is cut and which fill up"},
 	{name: "mount", pkg: "mount", why: "mounts them"},
 	{name: "nft", pkg: "nftables", why: "loses packets on a line between two network namespaces"},
@@ -58,7 +63,7 @@ func (s system) prepare(ctx context.Context, tools []tool, all, install bool) {
 	fmt.Fprintln(s.out, "Tools for tests:")
 	var wanted []tool
 	for _, t := range tools {
-		path, err := s.look(t.name)
+		path, err := s.find(t)
 		switch {
 		case err == nil:
 			fmt.Fprintf(s.out, "  %-12s %s\n", t.name, path)
@@ -76,12 +81,28 @@ func (s system) prepare(ctx context.Context, tools []tool, all, install bool) {
 		fmt.Fprintf(s.out, "  not installed: %v; tests that need them are skipped\n", err)
 	}
 	for _, t := range wanted {
-		if path, err := s.look(t.name); err == nil {
+		if path, err := s.find(t); err == nil {
 			fmt.Fprintf(s.out, "  %-12s %s, installed just now\n", t.name, path)
 		} else {
 			fmt.Fprintf(s.out, "  %-12s still missing\n", t.name)
 		}
 	}
+}
+
+// find looks a tool up.
+func (s system) find(t tool) (string, error) {
+	path, err := s.look(t.name)
+	if err == nil || t.aside == "" {
+		return path, err
+	}
+	found, broken := filepath.Glob(t.aside)
+	if broken != nil {
+		return "", broken
+	}
+	if len(found) == 0 {
+		return "", err
+	}
+	return found[len(found)-1], nil
 }
 
 // install has the system's package manager install the packages of the tools.

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -133,5 +135,23 @@ func TestEachToolOfTheTestsSaysWhy(t *testing.T) {
 			t.Errorf("%s is listed twice", tool.name)
 		}
 		seen[tool.name] = true
+	}
+}
+
+func TestAToolThatLiesAsideIsFound(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	for _, version := range []string{"14", "15"} {
+		if err := os.MkdirAll(filepath.Join(folder, version, "bin", "aside"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := (&fakeSystem{}).system(false)
+	path, err := s.find(tool{name: "aside", aside: filepath.Join(folder, "*", "bin", "aside")})
+	if want := filepath.Join(folder, "15", "bin", "aside"); path != want || err != nil {
+		t.Errorf("found %q, %v; want %q", path, err, want)
+	}
+	if _, err := s.find(tool{name: "aside", aside: filepath.Join(folder, "*", "sbin", "aside")}); err == nil {
+		t.Error("found what is not there")
 	}
 }
