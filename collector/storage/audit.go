@@ -33,7 +33,7 @@ type Rejected struct {
 // revision. All of the Each methods read one snapshot each and stop at the first
 // error of f.
 func (db *DB) EachDocument(ctx context.Context, merchant string, f func(audit.Document) error) error {
-	return db.each(ctx, "read documents of merchant "+merchant, func(scan func(...any) error) error {
+	return db.each(ctx, merchant, "read documents of merchant "+merchant, func(scan func(...any) error) error {
 		var d audit.Document
 		var received int64
 		var hash []byte
@@ -52,7 +52,7 @@ func (db *DB) EachDocument(ctx context.Context, merchant string, f func(audit.Do
 
 // EachEntry calls f for all entries of a merchant, by store, day and version.
 func (db *DB) EachEntry(ctx context.Context, merchant string, f func(day.Entry) error) error {
-	return db.each(ctx, "read entries of merchant "+merchant, func(scan func(...any) error) error {
+	return db.each(ctx, merchant, "read entries of merchant "+merchant, func(scan func(...any) error) error {
 		e, err := scanEntry(scan)
 		if err != nil {
 			return err
@@ -64,7 +64,7 @@ func (db *DB) EachEntry(ctx context.Context, merchant string, f func(day.Entry) 
 // EachPosting calls f for all postings of a merchant, by subject, target and
 // revision.
 func (db *DB) EachPosting(ctx context.Context, merchant string, f func(posting.Posting) error) error {
-	return db.each(ctx, "read postings of merchant "+merchant, func(scan func(...any) error) error {
+	return db.each(ctx, merchant, "read postings of merchant "+merchant, func(scan func(...any) error) error {
 		p, err := scanPosting(scan)
 		if err != nil {
 			return err
@@ -75,7 +75,7 @@ func (db *DB) EachPosting(ctx context.Context, merchant string, f func(posting.P
 
 // EachEpoch calls f for all epochs of a merchant's agents, by agent and order.
 func (db *DB) EachEpoch(ctx context.Context, merchant string, f func(audit.Epoch) error) error {
-	return db.each(ctx, "read epochs of merchant "+merchant, func(scan func(...any) error) error {
+	return db.each(ctx, merchant, "read epochs of merchant "+merchant, func(scan func(...any) error) error {
 		var e audit.Epoch
 		var issued, covered int64
 		if err := scan(&e.Agent, &e.Order, &e.ID, &e.Start, &e.Reason, &issued, &e.Stored, &e.Digest, &e.Safe, &covered); err != nil {
@@ -89,7 +89,7 @@ func (db *DB) EachEpoch(ctx context.Context, merchant string, f func(audit.Epoch
 // EachRun calls f for all that is stored of a merchant's epochs, by agent, epoch
 // and number.
 func (db *DB) EachRun(ctx context.Context, merchant string, f func(audit.Run) error) error {
-	return db.each(ctx, "read batches of merchant "+merchant, func(scan func(...any) error) error {
+	return db.each(ctx, merchant, "read batches of merchant "+merchant, func(scan func(...any) error) error {
 		var r audit.Run
 		var received int64
 		if err := scan(&r.Agent, &r.Epoch, &r.First, &r.Last, &received, &r.Lost, &r.Before, &r.Digests); err != nil {
@@ -103,7 +103,7 @@ func (db *DB) EachRun(ctx context.Context, merchant string, f func(audit.Run) er
 // EachRejected calls f for all records of a merchant's agents that could not be
 // read, by agent, epoch and number.
 func (db *DB) EachRejected(ctx context.Context, merchant string, f func(Rejected) error) error {
-	return db.each(ctx, "read rejected records of merchant "+merchant, func(scan func(...any) error) error {
+	return db.each(ctx, merchant, "read rejected records of merchant "+merchant, func(scan func(...any) error) error {
 		var r Rejected
 		var received, replayed int64
 		if err := scan(&r.Store, &r.Agent, &r.Epoch, &r.Number, &r.Capture, &r.Code, &r.Text, &received, &replayed, &r.DismissedBy, &r.Body); err != nil {
@@ -115,6 +115,6 @@ func (db *DB) EachRejected(ctx context.Context, merchant string, f func(Rejected
 }
 
 // each reads one query in a transaction of its own.
-func (db *DB) each(ctx context.Context, what string, f func(scan func(...any) error) error, q query, args ...any) error {
-	return db.read(ctx, what, func(tx *tx) error { return tx.each(f, q, args...) })
+func (db *DB) each(ctx context.Context, merchant, what string, f func(scan func(...any) error) error, q query, args ...any) error {
+	return db.read(ctx, merchant, what, func(tx *tx) error { return tx.each(f, q, args...) })
 }

@@ -43,7 +43,7 @@ func (db *DB) Commit(ctx context.Context, b intake.Batch) (intake.Outcome, error
 	if err := check(b); err != nil {
 		return outcome, fmt.Errorf("%s: %w", what, err)
 	}
-	err := db.write(ctx, what, func(tx *tx) error {
+	err := db.writeRows(ctx, b.From.Merchant, what, func(tx *tx) error {
 		e, err := tx.open(b.From, b.Epoch)
 		if err != nil {
 			return err
@@ -164,10 +164,18 @@ type writing struct {
 // not: so after one that was known the key is looked up first.
 func (w *writing) records(r run) error {
 	heads := map[string]*head{}
-	expected := false // that a key is known
+	stored, err := w.bulk(r)
+	if err != nil {
+		return err
+	}
+	expected := stored != nil // that a key is known
 	for i := int(r.first - w.batch.First); i <= int(r.last-w.batch.First); i++ {
 		record := &w.batch.Records[i]
 		w.verdicts[i] = intake.Decide(nil, *record, w.batch.From.Agent, w.epoch.Epoch.Order)
+		if stored[i] {
+			w.raised[record.Day]++
+			continue
+		}
 		if w.verdicts[i] == intake.Rejected {
 			if err := w.reject(i); err != nil {
 				return err

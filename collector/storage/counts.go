@@ -17,7 +17,7 @@ const (
 func (db *DB) Counts(ctx context.Context) (Counts, error) {
 	c := Counts{Days: map[string]int64{}, Postings: map[string]int64{}}
 	for q, into := range map[query]map[string]int64{countDays: c.Days, countPostings: c.Postings} {
-		if err := db.each(ctx, "count states", func(scan func(...any) error) error {
+		if err := db.each(ctx, everyone, "count states", func(scan func(...any) error) error {
 			var state string
 			var n int64
 			if err := scan(&state, &n); err != nil {

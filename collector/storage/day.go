@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -44,7 +45,7 @@ const (
 // version, oldest first.
 func (db *DB) Unsettled(ctx context.Context) ([]day.Ref, error) {
 	var refs []day.Ref
-	err := db.read(ctx, "read unsettled days", func(tx *tx) error {
+	err := db.read(ctx, everyone, "read unsettled days", func(tx *tx) error {
 		return tx.each(func(scan func(...any) error) error {
 			var r day.Ref
 			err := scan(&r.Merchant, &r.Store, &r.Day)
@@ -58,7 +59,7 @@ func (db *DB) Unsettled(ctx context.Context) ([]day.Ref, error) {
 // Set stores the state and hold of a day, if its version is still the given one,
 // else it fails with day.ErrMoved. The moment is not kept.
 func (db *DB) Set(ctx context.Context, ref day.Ref, version int64, state string, hold *day.Hold, _ time.Time) error {
-	return db.write(ctx, fmt.Sprintf("set day %s %s to %s", ref.Store, ref.Day, state), func(tx *tx) error {
+	return db.write(ctx, ref.Merchant, fmt.Sprintf("set day %s %s to %s", ref.Store, ref.Day, state), func(tx *tx) error {
 		text := []byte{}
 		if hold != nil {
 			var err error
@@ -81,7 +82,7 @@ func (db *DB) Set(ctx context.Context, ref day.Ref, version int64, state string,
 // another one at the same version is an error, since an entry is a function of
 // what its version names.
 func (db *DB) Save(ctx context.Context, e day.Entry) error {
-	return db.write(ctx, fmt.Sprintf("save entry of day %s %s at version %d", e.Store, e.Day, e.Version), func(tx *tx) error {
+	return db.write(ctx, e.Merchant, fmt.Sprintf("save entry of day %s %s at version %d", e.Store, e.Day, e.Version), func(tx *tx) error {
 		stored, err := scanEntry(tx.row(selectEntry, e.Merchant, e.Store, string(e.Day), e.Version))
 		switch {
 		case err == nil && stored.Mapping == e.Mapping && stored.Rules == e.Rules && bytes.Equal(stored.Body, e.Body):
@@ -110,7 +111,7 @@ func (db *DB) Save(ctx context.Context, e day.Entry) error {
 // Reopen raises the version of a day, so that it is closed again; a day that is
 // not there is ErrNone.
 func (db *DB) Reopen(ctx context.Context, ref day.Ref, at time.Time) error {
-	return db.write(ctx, fmt.Sprintf("reopen day %s %s", ref.Store, ref.Day), func(tx *tx) error {
+	return db.write(ctx, ref.Merchant, fmt.Sprintf("reopen day %s %s", ref.Store, ref.Day), func(tx *tx) error {
 		return tx.reopen(ref, at)
 	})
 }
@@ -127,7 +128,7 @@ func (t *tx) reopen(ref day.Ref, at time.Time) error {
 // and reopens the day; a day that is not there is ErrNone. Accepting again
 // changes nothing.
 func (db *DB) Accept(ctx context.Context, ref day.Ref, difference, by string, at time.Time) error {
-	return db.write(ctx, fmt.Sprintf("accept difference of day %s %s", ref.Store, ref.Day), func(tx *tx) error {
+	return db.write(ctx, ref.Merchant, fmt.Sprintf("accept difference of day %s %s", ref.Store, ref.Day), func(tx *tx) error {
 		n, err := tx.exec(accept, ref.Merchant, ref.Store, string(ref.Day), difference, by, micros(at))
 		if err != nil || n == 0 {
 			return err
@@ -140,7 +141,8 @@ func (db *DB) Accept(ctx context.Context, ref day.Ref, difference, by string, at
 // store and day.
 func (db *DB) Days(ctx context.Context, merchantID string) ([]day.StoreDay, error) {
 	var days []day.StoreDay
-	err := db.read(ctx, "read days", func(tx *tx) error {
+	whose := cmp.Or(merchantID, everyone)
+	err := db.read(ctx, whose, "read days", func(tx *tx) error {
 		add := func(scan func(...any) error) error {
 			d, err := scanDay(scan)
 			days = append(days, d)
@@ -157,7 +159,7 @@ func (db *DB) Days(ctx context.Context, merchantID string) ([]day.StoreDay, erro
 // Entry returns the entry of a day at a version, at 0 the newest, or ErrNone.
 func (db *DB) Entry(ctx context.Context, ref day.Ref, version int64) (day.Entry, error) {
 	var e day.Entry
-	err := db.read(ctx, fmt.Sprintf("read entry of day %s %s", ref.Store, ref.Day), func(tx *tx) (err error) {
+	err := db.read(ctx, ref.Merchant, fmt.Sprintf("read entry of day %s %s", ref.Store, ref.Day), func(tx *tx) (err error) {
 		e, err = tx.entry(ref, version)
 		return err
 	})

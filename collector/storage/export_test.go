@@ -28,6 +28,62 @@ func (db *DB) Pragma(ctx context.Context, name string) (value string, err error)
 	return value, err
 }
 
+// Prepare prepares a statement and lets go of it.
+func (db *DB) Prepare(ctx context.Context, text string) error {
+	s, err := db.writer.PrepareContext(ctx, text)
+	if err != nil {
+		return err
+	}
+	return s.Close()
+}
+
+// Rows returns the rows of a query of texts, outside of any merchant's
+// transaction.
+func (db *DB) Rows(ctx context.Context, text string) ([][]string, error) {
+	rows, err := db.reader.QueryContext(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return nil, err
+	}
+	var found [][]string
+	for rows.Next() {
+		row, into := make([]string, len(columns)), make([]any, len(columns))
+		for i := range row {
+			into[i] = &row[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			return nil, err
+		}
+		found = append(found, row)
+	}
+	return found, rows.Err()
+}
+
+// RowsOf returns the one column of a query in a transaction of a merchant.
+func (db *DB) RowsOf(ctx context.Context, merchant, text string) (found []string, err error) {
+	err = db.each(ctx, merchant, text, func(scan func(...any) error) error {
+		var value string
+		err := scan(&value)
+		found = append(found, value)
+		return err
+	}, query(text))
+	return found, err
+}
+
+// Change runs a statement in a transaction of a merchant and returns how many
+// rows it changed.
+func (db *DB) Change(ctx context.Context, merchant, text string) (n int64, err error) {
+	err = db.write(ctx, merchant, text, func(tx *tx) error {
+		n, err = tx.exec(query(text))
+		return err
+	})
+	return n, err
+}
+
 // Plan returns how the engine would answer a query, a line for each step.
 func (db *DB) Plan(ctx context.Context, text string) ([]string, error) {
 	rows, err := db.reader.QueryContext(ctx, "EXPLAIN QUERY PLAN "+text, make([]any, 20)...)

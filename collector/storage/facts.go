@@ -42,7 +42,7 @@ const (
 // holds beyond what is known here must not be left out of an entry.
 func (db *DB) Facts(ctx context.Context, ref day.Ref) (day.Facts, error) {
 	var f day.Facts
-	err := db.read(ctx, fmt.Sprintf("read day %s %s", ref.Store, ref.Day), func(tx *tx) (err error) {
+	err := db.read(ctx, ref.Merchant, fmt.Sprintf("read day %s %s", ref.Store, ref.Day), func(tx *tx) (err error) {
 		f = day.Facts{StoreDay: day.StoreDay{Ref: ref, State: day.Open}, Originals: map[string]*document.Document{}}
 		if f.Merchant, err = tx.merchant(ref.Merchant); err != nil {
 			return err

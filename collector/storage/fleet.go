@@ -21,7 +21,7 @@ const (
 	seenAgent   query = `UPDATE agent SET version = CASE WHEN $3 = '' THEN version ELSE $3 END,
 		seen_at = CASE WHEN seen_at > $4 THEN seen_at ELSE $4 END WHERE merchant = $1 AND agent = $2`
 	beatAgent query = `UPDATE agent SET seen_at = $3, unsent = $4, oldest_unsent = $5, refused = $6, quarantined = $7, work = $8,
-		skew = $9, snapshot = CASE WHEN length($10) > 0 THEN $10 ELSE snapshot END
+		skew = $9, snapshot = CASE WHEN $11 = 1 THEN $10 ELSE snapshot END
 		WHERE merchant = $1 AND agent = $2 AND seen_at <= $3`
 	certifyAgent query = `UPDATE agent SET key = $3, issuer = $4, issued_at = $5, expires_at = $6,
 		before_key = $7, before_issuer = $8, before_issued_at = $9, before_expires_at = $10,
@@ -42,7 +42,7 @@ const (
 
 // AddCode stores a join code.
 func (db *DB) AddCode(ctx context.Context, c fleet.Code) error {
-	return db.write(ctx, "add join code", func(tx *tx) error {
+	return db.write(ctx, c.Merchant, "add join code", func(tx *tx) error {
 		_, err := tx.exec(insertCode, c.Hash[:], c.Merchant, c.Store, c.Authority, micros(c.ExpiresAt))
 		return err
 	})
@@ -51,7 +51,7 @@ func (db *DB) AddCode(ctx context.Context, c fleet.Code) error {
 // OpenCodes counts the codes that can still be redeemed and pin an authority;
 // one of which that is not known pins any.
 func (db *DB) OpenCodes(ctx context.Context, authority string, at time.Time) (n int, err error) {
-	err = db.read(ctx, "count join codes", func(tx *tx) error {
+	err = db.read(ctx, everyone, "count join codes", func(tx *tx) error {
 		return tx.row(openCodes, authority, micros(at))(&n)
 	})
 	return n, err
@@ -61,15 +61,22 @@ func (db *DB) OpenCodes(ctx context.Context, authority string, at time.Time) (n 
 // is unknown, used or expired at the moment is fleet.ErrCode.
 func (db *DB) Redeem(ctx context.Context, hash [32]byte, agent string, host, version string, at time.Time) (fleet.Identity, error) {
 	id := fleet.Identity{Agent: agent}
-	err := db.write(ctx, "redeem join code", func(tx *tx) error {
+	err := db.write(ctx, everyone, "redeem join code", func(tx *tx) error {
+		err := tx.row(selectCode, hash[:])(&id.Merchant, &id.Store)
+		if errors.Is(err, sql.ErrNoRows) {
+			return fleet.ErrCode
+		}
+		if err != nil {
+			return err
+		}
+		if err := tx.as(id.Merchant); err != nil {
+			return err
+		}
 		n, err := tx.exec(useCode, hash[:], agent, micros(at))
 		if err == nil && n != 1 {
 			err = fleet.ErrCode
 		}
 		if err != nil {
-			return err
-		}
-		if err := tx.row(selectCode, hash[:])(&id.Merchant, &id.Store); err != nil {
 			return err
 		}
 		_, err = tx.exec(insertAgent, id.Merchant, agent, id.Store, host, version, micros(at))
@@ -85,7 +92,7 @@ func (db *DB) Redeem(ctx context.Context, hash [32]byte, agent string, host, ver
 // epoch has stored, not what the last heartbeat said.
 func (db *DB) Agent(ctx context.Context, merchant, agent string) (fleet.Agent, error) {
 	var a fleet.Agent
-	err := db.read(ctx, "read agent "+agent, func(tx *tx) (err error) {
+	err := db.read(ctx, merchant, "read agent "+agent, func(tx *tx) (err error) {
 		a, err = scanAgent(tx.row(selectAgent, merchant, agent))
 		if errors.Is(err, sql.ErrNoRows) {
 			return fleet.ErrUnknown
@@ -98,7 +105,7 @@ func (db *DB) Agent(ctx context.Context, merchant, agent string) (fleet.Agent, e
 // Agents returns all agents of all merchants, by merchant, store and agent.
 func (db *DB) Agents(ctx context.Context) ([]fleet.Agent, error) {
 	var agents []fleet.Agent
-	err := db.read(ctx, "read agents", func(tx *tx) (err error) {
+	err := db.read(ctx, everyone, "read agents", func(tx *tx) (err error) {
 		agents, err = tx.agents(selectAgents)
 		return err
 	})
@@ -150,7 +157,7 @@ func (r certificateRow) certificate() fleet.Certificate {
 // Certify has fleet.Judge decide on a request for a certificate and keeps what
 // it makes of the agent; an unknown agent is fleet.ErrUnknown.
 func (db *DB) Certify(ctx context.Context, id fleet.Identity, ask fleet.Ask) (verdict fleet.Verdict, err error) {
-	err = db.write(ctx, "certify agent "+id.Agent, func(tx *tx) error {
+	err = db.write(ctx, id.Merchant, "certify agent "+id.Agent, func(tx *tx) error {
 		a, err := scanAgent(tx.row(selectAgent, id.Merchant, id.Agent))
 		if errors.Is(err, sql.ErrNoRows) || err == nil && a.Identity != id {
 			return fleet.ErrUnknown
@@ -171,7 +178,7 @@ func (db *DB) Certify(ctx context.Context, id fleet.Identity, ask fleet.Ask) (ve
 // Revoked returns the agents of all merchants that were revoked at or after a moment.
 func (db *DB) Revoked(ctx context.Context, since time.Time) ([]fleet.Identity, error) {
 	var agents []fleet.Identity
-	err := db.read(ctx, "read revoked agents", func(tx *tx) error {
+	err := db.read(ctx, everyone, "read revoked agents", func(tx *tx) error {
 		return tx.each(func(scan func(...any) error) error {
 			var id fleet.Identity
 			err := scan(&id.Merchant, &id.Store, &id.Agent)
@@ -198,13 +205,13 @@ func (db *DB) Seen(ctx context.Context, id fleet.Identity, version string, at ti
 func (db *DB) Beat(ctx context.Context, id fleet.Identity, b fleet.Beat, at time.Time) error {
 	return db.agentUpdate(ctx, "store heartbeat of "+id.Agent, id.Merchant, id.Agent, beatAgent,
 		id.Merchant, id.Agent, micros(at), clamp(b.Unsent), micros(b.OldestUnsent), clamp(b.Refused), clamp(b.Quarantined), b.Work,
-		b.Skew.Microseconds(), append([]byte{}, b.Snapshot...))
+		b.Skew.Microseconds(), append([]byte{}, b.Snapshot...), flag(len(b.Snapshot) > 0))
 }
 
 // agentUpdate runs an update that changes nothing where it has been run before,
 // and fails with fleet.ErrUnknown where there is no such agent.
 func (db *DB) agentUpdate(ctx context.Context, what, merchant, agent string, q query, args ...any) error {
-	return db.write(ctx, what, func(tx *tx) error {
+	return db.writeRows(ctx, merchant, what, func(tx *tx) error {
 		if n, err := tx.exec(q, args...); err != nil || n > 0 {
 			return err
 		}

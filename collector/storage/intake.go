@@ -27,6 +27,7 @@ const (
 	newestEpoch query = `SELECT coalesce(max(epoch), 0) FROM epoch WHERE merchant = $1 AND agent = $2`
 	insertEpoch query = `INSERT INTO epoch (merchant, agent, epoch, id, start, reason, issued_at, stored, digest, top, safe, covered_to, pending_to, pending_number)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $5, 0, 0, 0, 0, 0)`
+	touchEpoch  query = `UPDATE epoch SET reason = reason WHERE merchant = $1 AND agent = $2 AND epoch = $3`
 	updateEpoch query = `UPDATE epoch SET stored = $4, digest = $5, top = $6, safe = $7, covered_to = $8, pending_to = $9, pending_number = $10
 		WHERE merchant = $1 AND agent = $2 AND epoch = $3`
 )
@@ -47,7 +48,7 @@ type epoch struct {
 func (t *tx) epoch(id fleet.Identity, epochID [16]byte) (*epoch, error) {
 	e := &epoch{id: id}
 	var key, start, at []byte
-	err := t.row(selectEpoch, id.Merchant, id.Agent, epochID[:])(&e.Epoch.Order, &key, &start, &e.Stored, &at, &e.top, &e.Safe,
+	err := t.row(t.locked(selectEpoch), id.Merchant, id.Agent, epochID[:])(&e.Epoch.Order, &key, &start, &e.Stored, &at, &e.top, &e.Safe,
 		&e.coveredTo, &e.pendingTo, &e.pendingNum, &e.newest)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, fmt.Errorf("epoch %x of agent %s: %w", epochID, id.Agent, intake.ErrEpoch)
@@ -110,7 +111,7 @@ func (e *epoch) settle() {
 // Position returns how far an epoch is stored, also an old one's.
 func (db *DB) Position(ctx context.Context, id fleet.Identity, epochID [16]byte) (intake.Position, error) {
 	var position intake.Position
-	err := db.read(ctx, "read position of agent "+id.Agent, func(tx *tx) error {
+	err := db.read(ctx, id.Merchant, "read position of agent "+id.Agent, func(tx *tx) error {
 		e, err := tx.epoch(id, epochID)
 		if err != nil {
 			return err
@@ -145,7 +146,7 @@ func (t *tx) position(e *epoch) (intake.Position, error) {
 func (db *DB) DigestAt(ctx context.Context, id fleet.Identity, epochID [16]byte, number uint64) ([32]byte, bool, error) {
 	var at [32]byte
 	known := false
-	err := db.read(ctx, "read digest of agent "+id.Agent, func(tx *tx) error {
+	err := db.read(ctx, id.Merchant, "read digest of agent "+id.Agent, func(tx *tx) error {
 		e, err := tx.epoch(id, epochID)
 		if err != nil {
 			return err
@@ -160,7 +161,7 @@ func (db *DB) DigestAt(ctx context.Context, id fleet.Identity, epochID [16]byte,
 // take no more. Issuing the same id again returns the epoch that was made.
 func (db *DB) Issue(ctx context.Context, id fleet.Identity, epochID [16]byte, start [32]byte, reason string, at time.Time) (intake.Epoch, error) {
 	var issued intake.Epoch
-	err := db.write(ctx, "issue epoch for agent "+id.Agent, func(tx *tx) error {
+	err := db.write(ctx, id.Merchant, "issue epoch for agent "+id.Agent, func(tx *tx) error {
 		e, err := tx.epoch(id, epochID)
 		if err == nil {
 			issued = e.Epoch
@@ -171,6 +172,11 @@ func (db *DB) Issue(ctx context.Context, id fleet.Identity, epochID [16]byte, st
 		}
 		var newest uint64
 		if err := tx.row(newestEpoch, id.Merchant, id.Agent)(&newest); err != nil {
+			return err
+		}
+		// A batch of the epoch before may be under way: this changes a row of it, so
+		// that the database lets one of the two go before the other.
+		if _, err := tx.exec(touchEpoch, id.Merchant, id.Agent, newest); err != nil {
 			return err
 		}
 		issued = intake.Epoch{ID: epochID, Order: newest + 1}
@@ -185,7 +191,7 @@ func (db *DB) Issue(ctx context.Context, id fleet.Identity, epochID [16]byte, st
 
 // Covered notes a watermark claim that came without a batch.
 func (db *DB) Covered(ctx context.Context, id fleet.Identity, epochID [16]byte, w intake.Watermark, at time.Time) error {
-	return db.write(ctx, "note watermark of agent "+id.Agent, func(tx *tx) error {
+	return db.writeRows(ctx, id.Merchant, "note watermark of agent "+id.Agent, func(tx *tx) error {
 		e, err := tx.epoch(id, epochID)
 		if err != nil {
 			return err

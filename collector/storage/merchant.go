@@ -36,7 +36,7 @@ const (
 // Merchant returns the current configuration of a merchant, or ErrNone.
 func (db *DB) Merchant(ctx context.Context, id string) (merchant.Merchant, error) {
 	var m merchant.Merchant
-	err := db.read(ctx, "read merchant", func(tx *tx) (err error) {
+	err := db.read(ctx, id, "read merchant", func(tx *tx) (err error) {
 		m, err = tx.merchant(id)
 		return err
 	})
@@ -73,7 +73,7 @@ func readConfig(body string) (m merchant.Merchant, err error) {
 // Merchants returns the current configurations of all merchants, by id.
 func (db *DB) Merchants(ctx context.Context) ([]merchant.Merchant, error) {
 	var merchants []merchant.Merchant
-	err := db.read(ctx, "read merchants", func(tx *tx) error {
+	err := db.read(ctx, everyone, "read merchants", func(tx *tx) error {
 		return tx.each(func(scan func(...any) error) error {
 			var body string
 			if err := scan(&body); err != nil {
@@ -91,7 +91,7 @@ func (db *DB) Merchants(ctx context.Context) ([]merchant.Merchant, error) {
 // configuration any more, or ErrNone.
 func (db *DB) Mapping(ctx context.Context, merchantID string, version int) (merchant.Mapping, error) {
 	var m merchant.Mapping
-	err := db.read(ctx, fmt.Sprintf("read mapping %d of merchant %s", version, merchantID), func(tx *tx) error {
+	err := db.read(ctx, merchantID, fmt.Sprintf("read mapping %d of merchant %s", version, merchantID), func(tx *tx) error {
 		var body string
 		err := tx.row(selectMapping, merchantID, version)(&m.Version, &m.From, &body)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -112,7 +112,7 @@ func (db *DB) Mapping(ctx context.Context, merchantID string, version int) (merc
 // every entry of the merchant to be posted.
 func (db *DB) Apply(ctx context.Context, m merchant.Merchant, at time.Time) (bool, error) {
 	changed := false
-	err := db.write(ctx, "apply configuration of merchant "+m.ID, func(tx *tx) error {
+	err := db.write(ctx, m.ID, "apply configuration of merchant "+m.ID, func(tx *tx) error {
 		m := m
 		var err error
 		if m.Mappings, err = tx.mappings(m, at); err != nil {

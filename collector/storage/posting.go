@@ -42,7 +42,7 @@ const (
 // unsettled posting, oldest day first.
 func (db *DB) Due(ctx context.Context) ([]posting.Due, error) {
 	var due []posting.Due
-	err := db.read(ctx, "read what is to be posted", func(tx *tx) error {
+	err := db.read(ctx, everyone, "read what is to be posted", func(tx *tx) error {
 		due = nil
 		err := tx.each(func(scan func(...any) error) error {
 			var d posting.Due
@@ -69,7 +69,7 @@ func (db *DB) Due(ctx context.Context) ([]posting.Due, error) {
 // next and all earlier ones are settled, and with posting.ErrReference if its
 // reference is used. The same posting again changes nothing.
 func (db *DB) Intend(ctx context.Context, p posting.Posting) error {
-	return db.write(ctx, "intend posting "+p.Reference, func(tx *tx) error {
+	return db.write(ctx, p.Merchant, "intend posting "+p.Reference, func(tx *tx) error {
 		stored, err := tx.postings(subjectPostings, p.Merchant, p.Store, string(p.Day), p.Target)
 		if err != nil {
 			return err
@@ -122,7 +122,7 @@ func (t *tx) insertPosting(q query, p posting.Posting) (int64, error) {
 // not those that are stored. With a posting that is posted its entry stands at
 // the target.
 func (db *DB) Advance(ctx context.Context, p posting.Posting, from string) error {
-	return db.write(ctx, fmt.Sprintf("advance posting %s from %s to %s", p.Reference, from, p.State), func(tx *tx) error {
+	return db.write(ctx, p.Merchant, fmt.Sprintf("advance posting %s from %s to %s", p.Reference, from, p.State), func(tx *tx) error {
 		n, err := tx.exec(movePosting, p.Merchant, p.Store, string(p.Day), p.Target, p.Revision, from, p.State,
 			flag(p.State == posting.Sent), p.Error, p.RemoteID, micros(p.SettledAt), p.Attempts)
 		if err != nil {
@@ -145,7 +145,7 @@ func (t *tx) posted(ref day.Ref, target string, entry int64, at time.Time) error
 
 // Complete notes that what is posted already equals an entry.
 func (db *DB) Complete(ctx context.Context, ref day.Ref, target string, entry int64, at time.Time) error {
-	return db.write(ctx, fmt.Sprintf("complete day %s %s at %s", ref.Store, ref.Day, target), func(tx *tx) error {
+	return db.write(ctx, ref.Merchant, fmt.Sprintf("complete day %s %s at %s", ref.Store, ref.Day, target), func(tx *tx) error {
 		return tx.posted(ref, target, entry, at)
 	})
 }
@@ -153,8 +153,11 @@ func (db *DB) Complete(ctx context.Context, ref day.Ref, target string, entry in
 // Adopt stores postings that were found at the target, as they are. A revision
 // or a reference that is known already is left as it is.
 func (db *DB) Adopt(ctx context.Context, found []posting.Posting) error {
-	return db.write(ctx, "adopt postings", func(tx *tx) error {
+	return db.write(ctx, everyone, "adopt postings", func(tx *tx) error {
 		for _, p := range found {
+			if err := tx.as(p.Merchant); err != nil {
+				return err
+			}
 			p.State, p.Entry = posting.Posted, 0
 			if _, err := tx.insertPosting(adoptPosting, p); err != nil {
 				return fmt.Errorf("%s: %w", p.Reference, err)
@@ -167,7 +170,7 @@ func (db *DB) Adopt(ctx context.Context, found []posting.Posting) error {
 // Postings returns the postings of a day, by target and revision.
 func (db *DB) Postings(ctx context.Context, ref day.Ref) ([]posting.Posting, error) {
 	var postings []posting.Posting
-	err := db.read(ctx, fmt.Sprintf("read postings of day %s %s", ref.Store, ref.Day), func(tx *tx) (err error) {
+	err := db.read(ctx, ref.Merchant, fmt.Sprintf("read postings of day %s %s", ref.Store, ref.Day), func(tx *tx) (err error) {
 		postings, err = tx.postings(dayPostings, ref.Merchant, ref.Store, string(ref.Day))
 		return err
 	})

@@ -17,7 +17,7 @@ const lastDays query = `SELECT d.day, d.state, d.hold, (SELECT count(*) FROM del
 // LastDays returns the last n days of an agent's store, the newest first.
 func (db *DB) LastDays(ctx context.Context, id fleet.Identity, n int) ([]intake.DayState, error) {
 	var days []intake.DayState
-	err := db.read(ctx, "read the last days of store "+id.Store, func(tx *tx) error {
+	err := db.read(ctx, id.Merchant, "read the last days of store "+id.Store, func(tx *tx) error {
 		days = nil
 		return tx.each(func(scan func(...any) error) error {
 			var d intake.DayState

@@ -211,7 +211,7 @@ func (t *tx) ripen(e *epoch, now time.Time) error {
 // numbering forked.
 func (db *DB) DeclareGap(ctx context.Context, id fleet.Identity, epochID [16]byte, gap intake.Range, after [32]byte, reason string, at time.Time) (intake.Position, error) {
 	var position intake.Position
-	err := db.write(ctx, fmt.Sprintf("declare gap %d-%d of agent %s", gap.First, gap.Last, id.Agent), func(tx *tx) error {
+	err := db.writeRows(ctx, id.Merchant, fmt.Sprintf("declare gap %d-%d of agent %s", gap.First, gap.Last, id.Agent), func(tx *tx) error {
 		if gap.First == 0 || gap.Last < gap.First || gap.Last > maxNumber {
 			return errors.New("it is not a range of numbers")
 		}

@@ -28,7 +28,7 @@ const (
 // Shelved implements intake.Shelf.
 func (db *DB) Shelved(ctx context.Context, merchant string) ([]intake.Shelved, error) {
 	var out []intake.Shelved
-	err := db.each(ctx, "read shelved records of merchant "+merchant, func(scan func(...any) error) error {
+	err := db.each(ctx, merchant, "read shelved records of merchant "+merchant, func(scan func(...any) error) error {
 		s := intake.Shelved{}
 		s.From.Merchant = merchant
 		var received int64
@@ -43,7 +43,7 @@ func (db *DB) Shelved(ctx context.Context, merchant string) ([]intake.Shelved, e
 // Replay implements intake.Shelf.
 func (db *DB) Replay(ctx context.Context, s intake.Shelved, r intake.Record, at time.Time) (intake.Verdict, error) {
 	var verdict intake.Verdict
-	err := db.write(ctx, "replay "+s.String(), func(tx *tx) error {
+	err := db.write(ctx, s.From.Merchant, "replay "+s.String(), func(tx *tx) error {
 		b := intake.Batch{From: s.From, First: s.Number, Records: []intake.Record{r}, Digests: make([][32]byte, 1), At: at}
 		if err := check(b); err != nil {
 			return err
@@ -65,7 +65,7 @@ func (db *DB) Replay(ctx context.Context, s intake.Shelved, r intake.Record, at 
 
 // Dismiss implements intake.Shelf.
 func (db *DB) Dismiss(ctx context.Context, s intake.Shelved, by string, at time.Time) error {
-	return db.write(ctx, "dismiss "+s.String(), func(tx *tx) error { return tx.unshelve(s, by, at) })
+	return db.write(ctx, s.From.Merchant, "dismiss "+s.String(), func(tx *tx) error { return tx.unshelve(s, by, at) })
 }
 
 func (t *tx) unshelve(s intake.Shelved, by string, at time.Time) error {
@@ -93,7 +93,7 @@ type Contradiction struct {
 // each that stand against each other, by key and revision.
 func (db *DB) Contradictions(ctx context.Context, merchant string) ([]Contradiction, error) {
 	var out []Contradiction
-	err := db.read(ctx, "read conflicts of merchant "+merchant, func(tx *tx) (err error) {
+	err := db.read(ctx, merchant, "read conflicts of merchant "+merchant, func(tx *tx) (err error) {
 		out, err = tx.contradictions(merchant)
 		return err
 	})
@@ -123,7 +123,7 @@ func (t *tx) contradictions(merchant string) ([]Contradiction, error) {
 // others become past revisions, and the days of both are closed anew. A key
 // without a conflict, or of which the agent says nothing, is ErrNone.
 func (db *DB) Settle(ctx context.Context, merchant, key, agent, by string, at time.Time) error {
-	return db.write(ctx, "settle the conflict of document "+key, func(tx *tx) error {
+	return db.write(ctx, merchant, "settle the conflict of document "+key, func(tx *tx) error {
 		all, err := tx.contradictions(merchant)
 		if err != nil {
 			return err

@@ -32,6 +32,9 @@ func TestEveryStatementIsPreparedAndLooksRowsUpByAnIndex(t *testing.T) {
 		"countDays": "counts of all merchants", "countPostings": "counts of all merchants",
 	}
 	for name, text := range queries {
+		if strings.HasPrefix(name, "postgres") { // prepared there
+			continue
+		}
 		steps, err := db.Plan(t.Context(), text)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -3,8 +3,8 @@
 // day.Store, posting.Store, fleet.Store, merchant.Directory, audit.Source) on *DB.
 //
 // One method is one transaction, and no transaction leaves this package. What a
-// method reports as done is on disk (SQLite: write-ahead log, synchronous FULL);
-// after an error nothing of it is stored, save that an error while committing
+// method reports as done is on disk (SQLite: write-ahead log, synchronous FULL;
+// PostgreSQL: fsync and synchronous_commit, without which it is not opened); after an error nothing of it is stored, save that an error while committing
 // leaves it open whether it is: every method may be called again and then has
 // the outcome of one call. Decisions are made by the rooms: storage compares
 // versions and digests, and asks intake.Decide.
@@ -13,17 +13,24 @@
 // integers for booleans and times (microseconds UTC), text for days, ON
 // CONFLICT; no triggers, no RETURNING, no arithmetic on amounts. What differs
 // stands in dialect. The merchant is the first column of every key and is part
-// of every condition, so that no method can reach another's rows.
+// of every condition, so that no method can reach another's rows. On PostgreSQL
+// row-level security is a second wall: a transaction is of one merchant, or reads
+// those of all and changes none.
 //
 // Several processes may open one SQLite file (a server and commands beside it).
 // Each has one connection that writes and a few that read; a writer waits for
-// another's transaction for some seconds, then fails with intake.ErrBusy.
+// another's transaction for some seconds, then fails with intake.ErrBusy. On
+// PostgreSQL any number of collectors write at once: transactions are
+// serializable, those that run most often lock or change each row they decide by,
+// and one that loses to another is run again, for some seconds; then it fails
+// with intake.ErrBusy.
 //
-// It does not retry, log, cache or check what it is given beyond what its own
-// promises need. The conformance suite is in package storagetest.
+// It does not log, cache or check what it is given beyond what its own promises
+// need. The conformance suite is in package storagetest.
 package storage
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -59,7 +66,7 @@ var migrations embed.FS
 // Options say which database to open: exactly one of Path and DSN.
 type Options struct {
 	Path string // SQLite file; made if absent, with its folder's rights
-	DSN  string // of a database server; not supported yet
+	DSN  string // of a PostgreSQL database: postgres://USER@HOST/NAME, or key=value words
 }
 
 // DB is an open database. It is safe for use by many goroutines.
@@ -83,32 +90,32 @@ type query string
 // Open opens a database and checks that the driver binds parameters as the
 // statements here expect. It does not make or change tables; see Migrate.
 func Open(ctx context.Context, o Options) (*DB, error) {
+	var d dialect
 	switch {
+	case o.DSN != "" && o.Path != "":
+		return nil, errors.New("open database: both a path and a DSN are set; keep one")
 	case o.DSN != "":
-		return nil, errors.New("open database: only SQLite is supported; set the path of a file instead of a DSN")
-	case o.Path == "":
-		return nil, errors.New("open database: no path is set")
+		d = postgresDialect()
+	case o.Path != "":
+		d = sqliteDialect()
+	default:
+		return nil, errors.New("open database: neither a path nor a DSN is set")
 	}
-	d := sqliteDialect()
-	writer, err := sql.Open(d.driver, d.writer(o.Path))
+	writer, reader, err := d.open(o)
 	if err != nil {
-		return nil, fmt.Errorf("open database %s: %w", o.Path, err)
+		return nil, err
 	}
-	writer.SetMaxOpenConns(1)
-	writer.SetMaxIdleConns(1)
-	reader, err := sql.Open(d.driver, d.reader(o.Path))
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open database %s: %w", o.Path, err), writer.Close())
-	}
-	reader.SetMaxOpenConns(d.readers)
-	reader.SetMaxIdleConns(d.readers)
 	db := &DB{
 		dialect: d,
 		writer:  &pool{DB: writer, statements: map[query]*sql.Stmt{}},
 		reader:  &pool{DB: reader, statements: map[query]*sql.Stmt{}},
 	}
-	if err := db.selfTest(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open database %s: %w", o.Path, err), db.Close())
+	err = db.selfTest(ctx)
+	if err == nil {
+		err = d.check(ctx, writer)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", cmp.Or(o.Path, "server"), err), db.Close())
 	}
 	return db, nil
 }
@@ -163,7 +170,7 @@ func (p *pool) prepare(ctx context.Context, queries []query) error {
 // first stand, and would quietly store values in the wrong columns.
 func (db *DB) selfTest(ctx context.Context) error {
 	var difference int64
-	if err := db.writer.QueryRowContext(ctx, `SELECT $2 - $1`, 1, 3).Scan(&difference); err != nil {
+	if err := db.writer.QueryRowContext(ctx, `SELECT CAST($2 AS BIGINT) - CAST($1 AS BIGINT)`, 1, 3).Scan(&difference); err != nil {
 		return fmt.Errorf("check parameters: %w", err)
 	}
 	if difference != 2 {
@@ -203,7 +210,7 @@ func (db *DB) Migrate(ctx context.Context) error {
 	if _, err := rand.Read(incarnation[:]); err != nil {
 		return fmt.Errorf("make incarnation: %w", err)
 	}
-	return db.write(ctx, "make incarnation", func(tx *tx) error {
+	return db.write(ctx, everyone, "make incarnation", func(tx *tx) error {
 		_, err := tx.exec(insertIncarnation, incarnation[:])
 		return err
 	})
@@ -236,7 +243,7 @@ func (db *DB) migrator() (*goose.Provider, error) {
 // Incarnation identifies the database since it was made or restored.
 func (db *DB) Incarnation(ctx context.Context) ([16]byte, error) {
 	var incarnation [16]byte
-	err := db.read(ctx, "read incarnation", func(tx *tx) error {
+	err := db.read(ctx, everyone, "read incarnation", func(tx *tx) error {
 		var value []byte
 		if err := tx.row(selectIncarnation)(&value); err != nil {
 			return err

@@ -5,52 +5,111 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"tillbook.example/tillbook/collector/intake"
 )
 
+// Trying again after another transaction won.
+const (
+	maxTries  = 12
+	maxTrying = 15 * time.Second     // no other try begins later
+	firstTry  = 2 * time.Millisecond // the longest wait before the second
+	lastTry   = 250 * time.Millisecond
+)
+
 // tx is one transaction of one method.
 type tx struct {
+	dialect    dialect
 	ctx        context.Context
 	quiet      context.Context // ctx without its end: see exec
 	pool       *pool
 	tx         *sql.Tx
+	reads      bool // and changes nothing
 	bound      map[query]*sql.Stmt
 	unprepared []query // by the pool
 }
 
-// write runs f in a transaction and commits it, if f and ctx allow. f may be run
-// again, so it must not change anything but the database and its own variables.
-func (db *DB) write(ctx context.Context, what string, f func(*tx) error) error {
-	err := db.run(ctx, db.writer, nil, f)
-	if err != nil && db.dialect.busy(err) {
-		err = fmt.Errorf("%w: %w", intake.ErrBusy, err)
-	}
-	if err != nil {
+// write runs f in a transaction on a merchant's rows and commits it, if f and ctx
+// allow. Whatever else happens at the time, it is as if it happened before or
+// after. f may be run again, so it must not change anything but the database and
+// its own variables.
+func (db *DB) write(ctx context.Context, merchant, what string, f func(*tx) error) error {
+	return db.try(ctx, merchant, what, db.dialect.writing, f)
+}
+
+// writeRows is write for transactions that run often and decide by nothing but
+// rows which they change or add themselves: for these the database looks only
+// whether another transaction changed the same.
+func (db *DB) writeRows(ctx context.Context, merchant, what string, f func(*tx) error) error {
+	return db.try(ctx, merchant, what, db.dialect.changing, f)
+}
+
+// read runs f on one snapshot of a merchant's rows.
+func (db *DB) read(ctx context.Context, merchant, what string, f func(*tx) error) error {
+	if err := db.run(ctx, db.reader, db.dialect.reading, merchant, f); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
 }
 
-// read runs f on one snapshot.
-func (db *DB) read(ctx context.Context, what string, f func(*tx) error) error {
-	if err := db.run(ctx, db.reader, &sql.TxOptions{ReadOnly: true}, f); err != nil {
+// try runs a transaction until it does not lose to another, a bounded number of
+// times.
+func (db *DB) try(ctx context.Context, merchant, what string, options *sql.TxOptions, f func(*tx) error) error {
+	wait, begun := firstTry, time.Now()
+	for tries := 1; ; tries++ {
+		err := db.run(ctx, db.writer, options, merchant, f)
+		if err == nil {
+			return nil
+		}
+		if tries < maxTries && time.Since(begun) < maxTrying && db.dialect.again(err) && pause(ctx, rand.N(wait)) {
+			wait = min(2*wait, lastTry)
+			continue
+		}
+		var open commitError
+		if db.dialect.busy(err) && (!errors.As(err, &open) || db.dialect.again(err)) {
+			err = fmt.Errorf("%w: %w", intake.ErrBusy, err)
+		}
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	return nil
 }
 
-func (db *DB) run(ctx context.Context, p *pool, options *sql.TxOptions, f func(*tx) error) error {
+// pause waits, and says whether ctx let it.
+func pause(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// commitError leaves it open whether the transaction was committed, unless the
+// database itself says that it was not.
+type commitError struct{ error }
+
+func (e commitError) Unwrap() error { return e.error }
+
+func (db *DB) run(ctx context.Context, p *pool, options *sql.TxOptions, merchant string, f func(*tx) error) error {
 	t, err := p.BeginTx(ctx, options)
 	if err != nil {
 		return err
 	}
-	run := &tx{ctx: ctx, pool: p, tx: t, bound: map[query]*sql.Stmt{}, quiet: context.WithoutCancel(ctx)}
-	err = f(run)
+	run := &tx{
+		dialect: db.dialect, ctx: ctx, quiet: ctx, pool: p, tx: t, reads: options != nil && options.ReadOnly, bound: map[query]*sql.Stmt{},
+	}
+	if db.dialect.embedded {
+		run.quiet = context.WithoutCancel(ctx)
+	}
+	if err = run.as(merchant); err == nil {
+		err = f(run)
+	}
 	if err == nil {
 		if err = t.Commit(); err != nil { // also where ctx has ended
-			return err
+			return commitError{err}
 		}
 		// What was done is done, whether or not this succeeds: a transaction prepares
 		// for itself what it does not find.
@@ -64,6 +123,24 @@ func (db *DB) run(ctx context.Context, p *pool, options *sql.TxOptions, f func(*
 		return fmt.Errorf("%w: %w", ended, err)
 	}
 	return err
+}
+
+// as narrows the transaction to a merchant's rows from now on.
+func (t *tx) as(merchant string) error {
+	if t.dialect.scope == "" {
+		return nil
+	}
+	var set string
+	return t.row(t.dialect.scope, merchant)(&set)
+}
+
+// locked is a query whose rows are going to be changed: a transaction that
+// changes something keeps others from changing them first.
+func (t *tx) locked(q query) query {
+	if t.reads {
+		return q
+	}
+	return q + t.dialect.lock
 }
 
 func (t *tx) statement(q query) (*sql.Stmt, error) {
@@ -83,19 +160,23 @@ func (t *tx) statement(q query) (*sql.Stmt, error) {
 	return s, nil
 }
 
-// exec runs a statement and returns how many rows it changed. The driver starts
-// a goroutine for each statement whose context can end, which is dear for a
-// thousand inserts: so the context is looked at here, and the end of it rolls
-// the transaction back anyway.
+// exec runs a statement and returns how many rows it changed. The embedded
+// driver starts a goroutine for each statement whose context can end, which is
+// dear for a thousand inserts: so the context is looked at here, and the end of
+// it rolls the transaction back anyway. The driver of a server keeps its
+// statements prepared by itself.
 func (t *tx) exec(q query, args ...any) (int64, error) {
 	if err := t.ctx.Err(); err != nil {
 		return 0, err
 	}
-	s, err := t.statement(q)
-	if err != nil {
-		return 0, err
+	result, err := sql.Result(nil), error(nil)
+	if !t.dialect.embedded {
+		result, err = t.tx.ExecContext(t.ctx, string(q), args...)
+	} else if s, wrong := t.statement(q); wrong != nil {
+		err = wrong
+	} else {
+		result, err = s.ExecContext(t.quiet, args...)
 	}
-	result, err := s.ExecContext(t.quiet, args...)
 	if err != nil {
 		return 0, err
 	}
@@ -106,6 +187,9 @@ func (t *tx) exec(q query, args ...any) (int64, error) {
 // sql.ErrNoRows where there is none.
 func (t *tx) row(q query, args ...any) func(into ...any) error {
 	return func(into ...any) error {
+		if !t.dialect.embedded {
+			return t.tx.QueryRowContext(t.ctx, string(q), args...).Scan(into...)
+		}
 		s, err := t.statement(q)
 		if err != nil {
 			return err
@@ -117,11 +201,7 @@ func (t *tx) row(q query, args ...any) func(into ...any) error {
 // each calls f for each row of a query. scan is rows.Scan; RawBytes it fills are
 // valid until f returns.
 func (t *tx) each(f func(scan func(into ...any) error) error, q query, args ...any) error {
-	s, err := t.statement(q)
-	if err != nil {
-		return err
-	}
-	rows, err := s.QueryContext(t.ctx, args...)
+	rows, err := t.query(q, args)
 	if err != nil {
 		return err
 	}
@@ -132,6 +212,17 @@ func (t *tx) each(f func(scan func(into ...any) error) error, q query, args ...a
 		}
 	}
 	return errors.Join(rows.Err(), rows.Close())
+}
+
+func (t *tx) query(q query, args []any) (*sql.Rows, error) {
+	if !t.dialect.embedded {
+		return t.tx.QueryContext(t.ctx, string(q), args...)
+	}
+	s, err := t.statement(q)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(t.ctx, args...)
 }
 
 // micros is how a moment is stored; the zero time is 0.

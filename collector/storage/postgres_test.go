@@ -1,0 +1,373 @@
+package storage_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	_ "github.com/jackc/pgx/v5/stdlib"
+
+	"tillbook.example/tillbook/collector/books"
+	"tillbook.example/tillbook/collector/day"
+	"tillbook.example/tillbook/collector/intake"
+	"tillbook.example/tillbook/collector/merchant"
+	"tillbook.example/tillbook/collector/storage"
+)
+
+func TestEveryStatementIsPreparedOnPostgreSQL(t *testing.T) {
+	t.Parallel()
+	db := freshPostgres(t)()
+	queries, err := storage.Queries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range queries {
+		if err := db.Prepare(t.Context(), text); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestBothEnginesHaveTheSameTables(t *testing.T) {
+	t.Parallel()
+	tables := func(db *storage.DB, text string) map[string]string {
+		rows, err := db.Rows(t.Context(), text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]string{}
+		for _, r := range rows {
+			found[r[0]] += r[1] + "\n"
+		}
+		return found
+	}
+	types := strings.NewReplacer(" bigint", " INTEGER", " text", " TEXT", " bytea", " BLOB", `'\x'`, "''")
+	lite, server := fresh(t)(), freshPostgres(t)()
+	want := tables(lite, `SELECT m.name, c.name || ' ' || c.type || CASE WHEN c."notnull" = 1 THEN ' NOT NULL' ELSE '' END
+		|| ' default ' || replace(coalesce(c.dflt_value, ''), 'x''''', '''''') || ' key ' || c.pk
+		FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' AND m.name NOT LIKE 'goose%' ORDER BY 1, 2`)
+	got := tables(server, `SELECT c.table_name::text, c.column_name || ' ' || c.data_type || CASE WHEN c.is_nullable = 'NO' THEN ' NOT NULL' ELSE '' END
+		|| ' default ' || split_part(coalesce(c.column_default, ''), '::', 1) || ' key ' || coalesce(k.ordinal_position, 0)
+		FROM information_schema.columns c LEFT JOIN information_schema.key_column_usage k USING (table_schema, table_name, column_name)
+		WHERE c.table_schema = 'public' AND c.table_name NOT LIKE 'goose%' ORDER BY 1, c.column_name COLLATE "C"`)
+	for name, columns := range got {
+		got[name] = types.Replace(columns)
+	}
+	if len(want) < 15 {
+		t.Errorf("found only %d tables", len(want))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("tables (-SQLite +PostgreSQL):\n%s", diff)
+	}
+	want = tables(lite, `SELECT m.name, m.tbl_name || ' unique ' || l."unique" || ' partial ' || l.partial || ' ' || c.name
+		FROM sqlite_schema m JOIN pragma_index_list(m.tbl_name) l ON l.name = m.name JOIN pragma_index_info(m.name) c
+		WHERE m.type = 'index' AND m.name NOT LIKE 'sqlite%' ORDER BY m.name, c.seqno`)
+	got = tables(server, `SELECT i.relname::text, t.relname || ' unique ' || x.indisunique::int || ' partial ' || (x.indpred IS NOT NULL)::int || ' ' || a.attname
+		FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid
+		JOIN pg_attribute a ON a.attrelid = i.oid JOIN pg_namespace n ON n.oid = t.relnamespace
+		WHERE n.nspname = 'public' AND NOT x.indisprimary AND t.relname NOT LIKE 'goose%' ORDER BY i.relname, a.attnum`)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("indexes (-SQLite +PostgreSQL):\n%s", diff)
+	}
+}
+
+// openToAll are tables in which no row is one merchant's, with the reason.
+var openToAll = map[string]string{"meta": "says what the database is"}
+
+func TestEachTableOfMerchantsRowsIsWalledInAndSortsByBytes(t *testing.T) {
+	t.Parallel()
+	db := freshPostgres(t)()
+	rows, err := db.Rows(t.Context(), `SELECT c.relname::text, (c.relrowsecurity AND c.relforcerowsecurity)::text,
+		(SELECT coalesce(string_agg(p.polname::text || p.polcmd::text, ' ' ORDER BY p.polname), '') FROM pg_policy p WHERE p.polrelid = c.oid)
+		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND c.relname NOT LIKE 'goose%'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rows {
+		if openToAll[r[0]] == "" && (r[1] != "true" || r[2] != "everyoner own*") {
+			t.Errorf("table %s: row-level security %s with policies %q", r[0], r[1], r[2])
+		}
+	}
+	rows, err = db.Rows(t.Context(), `SELECT table_name || '.' || column_name, coalesce(collation_name, '') FROM information_schema.columns
+		WHERE table_schema = 'public' AND data_type = 'text' AND table_name NOT LIKE 'goose%' AND collation_name IS DISTINCT FROM 'C'`)
+	if err != nil || len(rows) > 0 {
+		t.Errorf("columns that do not sort by bytes: %v, %v", rows, err)
+	}
+}
+
+// twoMerchants stores the same of two merchants.
+func twoMerchants(t *testing.T, db *storage.DB) {
+	t.Helper()
+	for _, id := range []string{"acme", "zeta"} {
+		if _, err := db.Apply(t.Context(), configuration(id), time.UnixMicro(1)); err != nil {
+			t.Fatal(err)
+		}
+		s := newStream(t, db, "agent-1")
+		s.id.Merchant = id
+		if id != "acme" {
+			if _, err := db.Issue(t.Context(), s.id, s.epoch, s.digest, "test", time.UnixMicro(1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.commit(t, db, 3)
+	}
+}
+
+func configuration(id string, connections ...string) merchant.Merchant {
+	m := merchant.Merchant{ID: id, Currency: "GBP", Stores: []merchant.Store{{ID: "leeds", Zone: "Europe/London"}},
+		Mappings: []merchant.Mapping{{From: "2026-01-01", Mapping: books.Mapping{Currency: "GBP"}}}}
+	for _, c := range connections {
+		m.Connections = append(m.Connections, merchant.Connection{ID: c, Target: "text"})
+	}
+	return m
+}
+
+func TestAStatementWithoutAConditionTouchesOneMerchantsRows(t *testing.T) {
+	t.Parallel()
+	db := freshPostgres(t)()
+	twoMerchants(t, db)
+	for _, table := range []string{"document", "epoch", "stream_batch", "store_day", "merchant_config", "mapping"} {
+		for merchantID, want := range map[string][]string{"acme": {"acme"}, "zeta": {"zeta"}, "*": {"acme", "zeta"}, "": nil, "none": nil} {
+			got, err := db.RowsOf(t.Context(), merchantID, `SELECT DISTINCT merchant FROM `+table+` ORDER BY 1`)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s as %q (-want +got):\n%s", table, merchantID, diff)
+			}
+		}
+	}
+	if got, err := db.Rows(t.Context(), `SELECT merchant, '' FROM document`); err != nil || len(got) > 0 {
+		t.Errorf("outside of a merchant's transaction %d rows are seen: %v", len(got), err)
+	}
+	for merchantID, want := range map[string]int64{"acme": 3, "*": 0, "": 0} {
+		n, err := db.Change(t.Context(), merchantID, `UPDATE document SET reason = 'x'`)
+		if err != nil || n != want {
+			t.Errorf("as %q %d rows were changed, not %d: %v", merchantID, n, want, err)
+		}
+	}
+	for _, merchantID := range []string{"acme", "*", ""} {
+		_, err := db.Change(t.Context(), merchantID, `INSERT INTO connection (merchant, target) VALUES ('zeta', 'books')`)
+		if err == nil || !strings.Contains(err.Error(), "row-level security") {
+			t.Errorf("as %q a row of zeta was added: %v", merchantID, err)
+		}
+	}
+}
+
+func TestARoleThatNoPolicyBindsIsRefused(t *testing.T) {
+	t.Parallel()
+	_, err := storage.Open(t.Context(), storage.Options{DSN: server.AsAdmin(server.Database(t))})
+	if err == nil || !strings.Contains(err.Error(), "row-level security") {
+		t.Errorf("opened as a superuser: %v", err)
+	}
+}
+
+func TestADatabaseThatForgetsOrCannotKeepAllTextIsRefused(t *testing.T) {
+	t.Parallel()
+	dsn := server.Database(t)
+	_, err := storage.Open(t.Context(), storage.Options{DSN: dsn + " options='-c synchronous_commit=off'"})
+	if err == nil || !strings.Contains(err.Error(), "synchronous_commit") {
+		t.Errorf("opened with synchronous_commit off: %v", err)
+	}
+	_, err = storage.Open(t.Context(), storage.Options{DSN: "host=/nowhere password=secret dbname=x"})
+	if !errors.Is(err, intake.ErrBusy) && (err == nil || strings.Contains(err.Error(), "secret")) {
+		t.Errorf("a server that is not there: %v", err)
+	}
+}
+
+// stopAt makes each insert into a table wait, as if its transaction took long there,
+// until go on is called.
+func stopAt(t *testing.T, dsn, table string) (goOn func()) {
+	t.Helper()
+	admin, err := sql.Open("pgx", server.AsAdmin(dsn))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { admin.Close() })
+	holder, err := admin.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{
+		`CREATE OR REPLACE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END'`,
+		`CREATE TRIGGER wait BEFORE INSERT ON ` + table + ` FOR EACH ROW EXECUTE FUNCTION wait()`,
+		`SELECT pg_advisory_lock(1)`,
+	} {
+		if _, err := holder.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func() {
+		t.Helper()
+		if _, err := holder.ExecContext(t.Context(), `SELECT pg_advisory_unlock(1)`); err != nil {
+			t.Fatal(err)
+		}
+		if err := holder.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// waits waits until n transactions of a database wait for a lock, or done says
+// that there is nothing to wait for.
+func waits(t *testing.T, dsn string, n int, done <-chan error) {
+	t.Helper()
+	admin, err := sql.Open("pgx", server.AsAdmin(dsn))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		var found int
+		err := admin.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&found)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found >= n {
+			return
+		}
+		select {
+		case err := <-done:
+			t.Fatalf("it did not wait, and ended with %v", err)
+		case <-t.Context().Done():
+			t.Fatal("nothing waits")
+		case <-ticker.C:
+		}
+	}
+}
+
+func async(f func() error) <-chan error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	return done
+}
+
+func TestAnEpochIsIssuedAfterTheBatchThatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	dsn := migrated(t)
+	db := opener(t, storage.Options{DSN: dsn})()
+	s := newStream(t, db, "agent-1")
+	goOn := stopAt(t, dsn, "document")
+	batch := s.next(2)
+	committed := async(func() error { _, err := db.Commit(t.Context(), batch); return err })
+	waits(t, dsn, 1, committed)
+	issued := async(func() error {
+		_, err := db.Issue(t.Context(), s.id, [16]byte{2}, [32]byte{}, "test", time.UnixMicro(2))
+		return err
+	})
+	waits(t, dsn, 2, issued)
+	goOn()
+	if err := errors.Join(<-committed, <-issued); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Commit(t.Context(), s.next(3)); !errors.Is(err, intake.ErrEpoch) {
+		t.Errorf("a batch of the older epoch: %v", err)
+	}
+}
+
+func TestAConnectionThatIsAddedWhileADayClosesGetsItsEntry(t *testing.T) {
+	t.Parallel()
+	dsn := migrated(t)
+	db := opener(t, storage.Options{DSN: dsn})()
+	if _, err := db.Apply(t.Context(), configuration("acme"), time.UnixMicro(1)); err != nil {
+		t.Fatal(err)
+	}
+	newStream(t, db, "agent-1").commit(t, db, 1)
+	goOn := stopAt(t, dsn, "entry")
+	ref := day.Ref{Merchant: "acme", Store: "leeds", Day: benchDay}
+	saved := async(func() error {
+		return db.Save(t.Context(), day.Entry{Ref: ref, Version: 1, Mapping: 1, Rules: 1, Body: []byte("{}"), Proof: []byte("{}"), Reason: "close", At: time.UnixMicro(2)})
+	})
+	waits(t, dsn, 1, saved)
+	if _, err := db.Apply(t.Context(), configuration("acme", "books"), time.UnixMicro(3)); err != nil {
+		t.Fatal(err)
+	}
+	goOn()
+	if err := <-saved; err != nil {
+		t.Fatal(err)
+	}
+	due, err := db.Due(t.Context())
+	if err != nil || len(due) != 1 || due[0].Target != "books" {
+		t.Errorf("due is %+v, not the entry at the new connection: %v", due, err)
+	}
+}
+
+func TestALockThatIsNotToBeHadIsBusyAndStoresNothing(t *testing.T) {
+	t.Parallel()
+	dsn := migrated(t)
+	db := opener(t, storage.Options{DSN: dsn + " lock_timeout=20"})()
+	s := newStream(t, db, "agent-1")
+	goOn := stopAt(t, dsn, "stream_batch")
+	if _, err := db.Commit(t.Context(), s.next(1)); !errors.Is(err, intake.ErrBusy) {
+		t.Errorf("%v is not busy", err)
+	}
+	goOn()
+	s.commit(t, db, 1)
+}
+
+func TestALineToTheServerThatBreaksIsBusyAndComesBack(t *testing.T) {
+	t.Parallel()
+	dsn := migrated(t)
+	db := opener(t, storage.Options{DSN: dsn})()
+	s := newStream(t, db, "agent-1")
+	goOn := stopAt(t, dsn, "document")
+	batch := s.next(2)
+	committed := async(func() error { _, err := db.Commit(t.Context(), batch); return err })
+	waits(t, dsn, 1, committed)
+	kick := `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'tillbook'`
+	if err := server.Exec(t.Context(), server.AsAdmin(dsn), kick); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-committed; !errors.Is(err, intake.ErrBusy) {
+		t.Errorf("%v is not busy", err)
+	}
+	goOn()
+	outcome, err := db.Commit(t.Context(), batch)
+	if err != nil || outcome.Position.Stored != 2 {
+		t.Errorf("afterwards: %+v, %v", outcome.Position, err)
+	}
+}
+
+// migrated returns a database that no other test gets.
+func migrated(t *testing.T) string {
+	t.Helper()
+	dsn := server.Database(t)
+	db, err := storage.Open(t.Context(), storage.Options{DSN: dsn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.Migrate(t.Context()), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return dsn
+}
+
+func TestTwoAgentsThatStateTheSameAtOnceLeaveOneDocumentOfEach(t *testing.T) {
+	t.Parallel()
+	open := freshPostgres(t)
+	a, b := open(), open()
+	one, other := newStream(t, a, "agent-1"), newStream(t, b, "agent-2")
+	for range 5 {
+		batches := [2]intake.Batch{one.next(40), other.next(40)}
+		first := async(func() error { _, err := a.Commit(t.Context(), batches[0]); return err })
+		_, err := b.Commit(context.WithoutCancel(t.Context()), batches[1])
+		if err := errors.Join(<-first, err); err != nil {
+			t.Fatal(err)
+		}
+		one.stored(40)
+		other.stored(40)
+	}
+	if n := countDocuments(t, a); n != 200 {
+		t.Errorf("%d documents, not 200", n)
+	}
+	days, err := a.Days(t.Context(), "acme")
+	if err != nil || len(days) != 1 || days[0].Version != 200 {
+		t.Errorf("days are %+v, not one at version 200: %v", days, err)
+	}
+}
