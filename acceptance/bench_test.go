@@ -246,23 +246,6 @@ func insertFloor(b *testing.B, path string) float64 {
 	return float64(rows) / spent.Seconds()
 }
 
-// BenchmarkIdle reports the memory of an agent that has nothing to do.
-func BenchmarkIdle(b *testing.B) {
-	for range b.N {
-		s := benchShop(b)
-		pause(s.ctx, 10*time.Second)
-		b.ReportMetric(s.resident("agent")/(1<<20), "MB-agent")
-		b.ReportMetric(s.resident("collector")/(1<<20), "MB-collector")
-	}
-	for _, program := range []string{installation.Agent, installation.Collector} {
-		info, err := os.Stat(filepath.Join(binaries, program))
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.ReportMetric(float64(info.Size())/(1<<20), "MB-binary-"+strings.TrimPrefix(program, "tillbook-"))
-	}
-}
-
 // resident returns the resident bytes of the program over a data folder.
 func (s *shop) resident(data string) float64 {
 	s.t.Helper()
