@@ -49,19 +49,29 @@ warnings, 2 something fails.`,
 
 // examine has doctor look, as the service's account where that can be.
 func (e env) examine(cmd *cobra.Command, fix bool) (report diagnose.Report, err error) {
-	config, wrong := e.load()
-	if config.Data == "" { // nothing of it could be read
-		config = app.Defaults()
-		if given := e.DataGiven(); given != "" {
-			config.Data = given
-		}
-	}
+	config, wrong := e.configured()
 	status := e.running(config)
 	err = host.As(config.Data, func() error {
 		report = diagnose.Examine(cmd.Context(), app.Subject(config, wrong, status, time.Now()), fix)
 		return nil
 	})
 	return report, err
+}
+
+// configured is the configuration, and what is wrong with it: then as much of it
+// as there is.
+func (e env) configured() (app.Config, error) {
+	config, wrong := e.load()
+	if wrong == nil {
+		return config, nil
+	}
+	if config.Data == "" {
+		config = app.Defaults()
+	}
+	if given := e.DataGiven(); given != "" {
+		config.Data = given
+	}
+	return config, wrong
 }
 
 // running asks the service how it is; nil where none answers.

@@ -99,10 +99,7 @@ func writeBundle(path string, b diagnose.Bundle) error {
 // support gathers what a support file is made of.
 func (e env) support(cmd *cobra.Command) (diagnose.Support, error) {
 	s := diagnose.Support{Version: buildinfo.Version}
-	config, wrong := e.load()
-	if config.Data == "" {
-		config = app.Defaults()
-	}
+	config, wrong := e.configured()
 	if layers, err := e.Layers(); err == nil && wrong == nil {
 		values, err := origins(layers...)
 		if err != nil {
