@@ -2,6 +2,7 @@ package target
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"tillbook.example/tillbook/shared/bizday"
@@ -49,21 +50,58 @@ type Dimension struct {
 	Values []string
 }
 
-// Account returns the account with a code, a name or an id, in this order. Codes
-// and names are compared without case.
-func (c Chart) Account(name string) (Account, bool) {
-	for _, matches := range []func(Account) bool{
-		func(a Account) bool { return a.Code != "" && strings.EqualFold(a.Code, name) },
-		func(a Account) bool { return strings.EqualFold(a.Name, name) },
-		func(a Account) bool { return a.ID == name },
-	} {
-		for _, a := range c.Accounts {
-			if matches(a) {
-				return a, true
-			}
+// Key is what payloads name the account by: its code, or its name where it has
+// none.
+func (a Account) Key() string {
+	if a.Code != "" {
+		return a.Code
+	}
+	return a.Name
+}
+
+// Account returns the account with a key.
+func (c Chart) Account(key string) (Account, bool) {
+	for _, a := range c.Accounts {
+		if a.Key() == key {
+			return a, true
 		}
 	}
 	return Account{}, false
+}
+
+// ToPost returns the account with a key if lines may be posted to it, and else
+// an error that says what to do.
+func (c Chart) ToPost(key string) (Account, error) {
+	a, found := c.Account(key)
+	switch {
+	case !found:
+		for _, other := range c.Accounts {
+			if strings.EqualFold(other.Name, key) || strings.EqualFold(other.Code, key) {
+				return a, fmt.Errorf("account %q is written %q in the chart of accounts; change the mapping", key, other.Key())
+			}
+		}
+		return a, fmt.Errorf("account %q is not in the chart of accounts; add it there or choose another in the mapping", key)
+	case !a.Active:
+		return a, fmt.Errorf("account %q (%s) was archived; restore it or choose another in the mapping", key, a.Name)
+	case a.Closed != "":
+		return a, fmt.Errorf("account %q (%s) cannot be posted to: %s; choose another in the mapping", key, a.Name, a.Closed)
+	}
+	return a, nil
+}
+
+// TaxToPost returns the tax code if it may be used on an account, and else an
+// error that says what to do.
+func (c Chart) TaxToPost(code string, a Account) (TaxCode, error) {
+	t, found := c.Tax(code)
+	switch {
+	case !found:
+		return t, fmt.Errorf("tax code %q is not there; add it or choose another in the mapping", code)
+	case !t.Active:
+		return t, fmt.Errorf("tax code %q was retired; choose another in the mapping", code)
+	case len(t.Classes) > 0 && !slices.Contains(t.Classes, a.Class):
+		return t, fmt.Errorf("tax code %q cannot be used on account %q, which is of class %s; choose another in the mapping", code, a.Key(), a.Class)
+	}
+	return t, nil
 }
 
 // Tax returns the tax code with a code or a name, compared without case.

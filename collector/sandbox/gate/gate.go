@@ -23,6 +23,7 @@ type Fault string
 
 // Faults.
 const (
+	None            Fault = "" // all goes well
 	CommitThenHang  Fault = "commit then hang" // booked, no answer until the client gives up
 	CommitThenCut   Fault = "commit then cut"  // booked, the connection ends without an answer
 	FailUncommitted Fault = "fail"             // not booked, status 500
@@ -67,7 +68,7 @@ type Gate struct {
 
 	mu       sync.Mutex
 	faults   []Fault
-	fresh    map[Fault]int // how often each was met
+	met      map[Fault]int
 	inFlight int
 	minute   window
 	day      window
@@ -90,7 +91,7 @@ func (g *Gate) Met() map[Fault]int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	met := map[Fault]int{}
-	for f, n := range g.fresh {
+	for f, n := range g.met {
 		met[f] = n
 	}
 	return met
@@ -104,10 +105,12 @@ func (g *Gate) next(write bool) Fault {
 	}
 	f := g.faults[0]
 	g.faults = g.faults[1:]
-	if g.fresh == nil {
-		g.fresh = map[Fault]int{}
+	if g.met == nil {
+		g.met = map[Fault]int{}
 	}
-	g.fresh[f]++
+	if f != None {
+		g.met[f]++
+	}
 	return f
 }
 

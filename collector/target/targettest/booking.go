@@ -58,7 +58,7 @@ func bookingChecks() []check {
 		{"list is whole also where there are many", func(t *testing.T, h Harness) {
 			b := h.Open(t)
 			var want []string
-			for n := range 230 {
+			for n := range 120 {
 				post(t, b, Sample(h, numbered(n)))
 				want = append(want, numbered(n))
 			}
@@ -187,7 +187,7 @@ func shapeChecks() []check {
 		{"a purchase with its tax", func(p *target.Payload, h Harness) {
 			p.Lines[0].Amount = -12000
 			p.Lines[0].Foreign = nil
-			p.Lines[1] = line(h.Accounts[1], 10000, "Window cleaner")
+			p.Lines[1] = line(h.Accounts[len(h.Accounts)-1], 10000, "Window cleaner")
 			p.Lines[1].Tax = &target.Tax{Code: h.Purchase, Base: 10000, Amount: 2000, Direction: "PURCHASE"}
 			p.Lines[2].Amount = 2000
 		}},

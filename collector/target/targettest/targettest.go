@@ -30,7 +30,8 @@ type Harness struct {
 	// restart.
 	Open func(t *testing.T) target.Target
 	// Currency is that of the books. Accounts are at least three that may be
-	// posted to: of cash, of sales, and of tax.
+	// posted to: of cash, of sales, of tax, and last of purchases if there is a
+	// fourth.
 	Currency string
 	Accounts []string
 	// Tax is a tax code of 20 percent on sales, Exempt one of 0, Purchase one of 20
