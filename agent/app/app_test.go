@@ -334,6 +334,8 @@ func TestMetricsAreWellNamedAndTheirLabelsBounded(t *testing.T) {
 	for _, want := range []string{
 		"tillbook_agent_outbox_records_total 1\n", "tillbook_agent_outbox_commits_total ", "tillbook_agent_uplink_unsent_records 1\n",
 		"tillbook_agent_uplink_connected 0\n", `tillbook_agent_source_files_waiting{source="till-1"} 0`, "tillbook_agent_build_info{version=",
+		`tillbook_agent_source_last_capture_timestamp_seconds{source="till-1"} 0`, `tillbook_agent_source_last_capture_timestamp_seconds{source="push"} 1`,
+		"tillbook_agent_clock_skew_seconds 0\n", "tillbook_agent_uplink_heard_timestamp_seconds 0\n", "tillbook_agent_certificate_expires_timestamp_seconds 1",
 	} {
 		if !strings.Contains(text, "\n"+want) {
 			t.Errorf("no %q in the metrics", want)

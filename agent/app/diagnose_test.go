@@ -300,6 +300,18 @@ func TestASubjectIsReadFromTheFolderRunningOrNot(t *testing.T) {
 	if shown, err := json.Marshal(s.Identity); err != nil || len(shown) > len(text) || strings.Contains(string(shown), "PRIVATE") {
 		t.Errorf("%s %v", shown, err)
 	}
+	for broker, address := range map[string]string{"tls://broker.example": "broker.example:8883", "wss://broker.example/mqtt": "broker.example:443", "tls://broker.example:99": "broker.example:99"} {
+		config.Carrier = Carrier{Kind: "mqtt", Broker: broker}
+		ways := Subject(config, nil, nil, time.Now()).Ways
+		if len(ways) != 2 || ways[0].Name != "mqtt" || ways[0].Address != address || ways[0].Carrier == nil || ways[1].Name != "grpc" || ways[1].Carrier == nil {
+			t.Errorf("%s: %+v; want it first and gRPC as the other way", broker, ways)
+			continue
+		}
+		if _, err := ways[0].TLS(); err != nil {
+			t.Errorf("%s: %v", broker, err)
+		}
+	}
+	config.Carrier = Carrier{Kind: "grpc"}
 	config.Data = t.TempDir()
 	if s := Subject(config, nil, nil, time.Now()); s.Identity != nil || s.Joined == nil || len(s.Ways) > 0 {
 		t.Errorf("not enrolled: %+v", s)

@@ -1,8 +1,11 @@
 package app
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,7 +14,6 @@ import (
 	"tillbook.example/tillbook/agent/diagnose"
 	"tillbook.example/tillbook/agent/enroll"
 	"tillbook.example/tillbook/agent/outbox"
-	"tillbook.example/tillbook/agent/uplink/grpc"
 	"tillbook.example/tillbook/shared/buildinfo"
 )
 
@@ -43,17 +45,65 @@ func Subject(config Config, wrong error, status *Status, now time.Time) diagnose
 		})
 	}
 	identity, err := enroll.Load(config.Data)
+	if err == nil {
+		s.Identity, err = described(identity)
+	}
 	if err != nil {
-		s.Joined = err
-		return s
+		s.Joined, identity = err, nil
 	}
-	if s.Identity, s.Joined = described(identity); s.Joined != nil {
-		return s
-	}
-	if carrier, err := grpc.New(grpc.Options{Target: identity.Collector, TLS: identity.TLS}); err == nil {
-		s.Ways = append(s.Ways, diagnose.Way{Name: "grpc", Carrier: carrier})
-	}
+	s.Ways = ways(config.Carrier, identity, status)
 	return s
+}
+
+// ways are the configured way to the collector, and the other one that there is.
+// Without an identity only where they begin is known.
+func ways(c Carrier, identity *enroll.Identity, status *Status) []diagnose.Way {
+	direct := diagnose.Way{Name: carrierGRPC}
+	if identity != nil {
+		direct.Address = identity.Collector
+		direct.TLS = func() (*tls.Config, error) {
+			config, err := identity.TLS()
+			if err == nil {
+				config.NextProtos = []string{"h2"}
+			}
+			return config, err
+		}
+		if carrier, err := (Carrier{Kind: carrierGRPC}).open(identity); err == nil {
+			direct.Carrier = carrier
+		}
+	} else if status != nil {
+		direct.Address = status.Collector.Address
+	}
+	var known []diagnose.Way
+	if at, err := url.Parse(c.Broker); c.Kind == carrierMQTT && err == nil {
+		known = append(known, broker(c, at, identity))
+	}
+	if direct.Address != "" {
+		known = append(known, direct)
+	}
+	return known
+}
+
+// broker is the way over a broker.
+func broker(c Carrier, at *url.URL, identity *enroll.Identity) diagnose.Way {
+	port := cmp.Or(at.Port(), map[string]string{"wss": "443", "tls": "8883"}[at.Scheme])
+	w := diagnose.Way{Name: carrierMQTT, Address: net.JoinHostPort(at.Hostname(), port)}
+	if identity == nil {
+		return w
+	}
+	w.TLS = func() (*tls.Config, error) {
+		roots, err := c.roots()
+		if err != nil {
+			return nil, err
+		}
+		config := identity.BrokerTLS(at.Hostname(), roots)
+		config.ServerName = cmp.Or(config.ServerName, at.Hostname())
+		return config, nil
+	}
+	if carrier, err := c.open(identity); err == nil {
+		w.Carrier = carrier
+	}
+	return w
 }
 
 // described is what may be told of an identity.
@@ -72,6 +122,6 @@ func described(i *enroll.Identity) (*diagnose.Identity, error) {
 	leaf := certificate.Leaf
 	return &diagnose.Identity{
 		Merchant: i.Merchant, Store: i.Store, Agent: i.Agent, Collector: i.Collector, Zone: i.Zone, Subject: leaf.Subject.String(),
-		Issuer: leaf.Issuer.String(), Serial: leaf.SerialNumber.Text(16), Since: leaf.NotBefore, Until: leaf.NotAfter, Kept: i.KeyProtection(), TLS: i.TLS,
+		Issuer: leaf.Issuer.String(), Serial: leaf.SerialNumber.Text(16), Since: leaf.NotBefore, Until: leaf.NotAfter, Kept: i.KeyProtection(),
 	}, nil
 }

@@ -67,18 +67,17 @@ type Subject struct {
 
 // Identity is what is known of the agent's identity, without its key.
 type Identity struct {
-	Merchant  string                      `json:"merchant"`
-	Store     string                      `json:"store"`
-	Agent     string                      `json:"agent"`
-	Collector string                      `json:"collector"` // host:port
-	Zone      string                      `json:"zone"`
-	Subject   string                      `json:"subject"`
-	Issuer    string                      `json:"issuer"`
-	Serial    string                      `json:"serial"`
-	Since     time.Time                   `json:"not_before"`
-	Until     time.Time                   `json:"not_after"`
-	Kept      string                      `json:"key_protection"`
-	TLS       func() (*tls.Config, error) `json:"-"`
+	Merchant  string    `json:"merchant"`
+	Store     string    `json:"store"`
+	Agent     string    `json:"agent"`
+	Collector string    `json:"collector"` // host:port
+	Zone      string    `json:"zone"`
+	Subject   string    `json:"subject"`
+	Issuer    string    `json:"issuer"`
+	Serial    string    `json:"serial"`
+	Since     time.Time `json:"not_before"`
+	Until     time.Time `json:"not_after"`
+	Kept      string    `json:"key_protection"`
 }
 
 // Source is a watched folder.
@@ -89,10 +88,13 @@ type Source struct {
 	Format             func() error // why its format or recipe cannot be used
 }
 
-// Way is a carrier to the collector.
+// Way is a way to the collector. Without the agent's key only its address is
+// known.
 type Way struct {
-	Name    string // grpc, mqtt
-	Carrier uplink.Carrier
+	Name    string                      // grpc, mqtt
+	Address string                      // host:port that it begins with
+	TLS     func() (*tls.Config, error) // for a connection to that; nil: the key is not there
+	Carrier uplink.Carrier              // nil: likewise
 }
 
 // Machine is what doctor asks of the machine and of the network.

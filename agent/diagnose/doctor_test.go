@@ -94,10 +94,12 @@ func well(t *testing.T) (*diagnose.Subject, *machine) {
 		Status: running(),
 		Identity: &diagnose.Identity{
 			Merchant: "corner", Store: "S1", Agent: "a1", Collector: "collector.example:7443", Zone: "Europe/London",
-			Since: now.AddDate(0, 0, -5), Until: now.AddDate(0, 0, 25), Kept: "file", TLS: func() (*tls.Config, error) { return &tls.Config{}, nil },
+			Since: now.AddDate(0, 0, -5), Until: now.AddDate(0, 0, 25), Kept: "file",
 		},
 		Sources: []diagnose.Source{{Name: "till-1", Folder: till, Patterns: []string{"*.xml"}, Format: func() error { return nil }}},
-		Ways:    []diagnose.Way{{Name: "grpc", Carrier: carrier{code: "protocol"}}},
+		Ways: []diagnose.Way{{
+			Name: "grpc", Address: "collector.example:7443", TLS: func() (*tls.Config, error) { return &tls.Config{}, nil }, Carrier: carrier{code: "protocol"},
+		}},
 		Explain: enroll.Explain, Machine: m,
 	}, m
 }
@@ -118,7 +120,7 @@ func TestDoctorFindsNothingWhereAllIsWell(t *testing.T) {
 	for name, change := range map[string]func(*diagnose.Subject, *machine){
 		"running": func(*diagnose.Subject, *machine) {},
 		"running, with a key that only the service can open": func(s *diagnose.Subject, _ *machine) {
-			s.Identity, s.Ways, s.Joined = nil, nil, errors.New("the key is kept by credential")
+			s.Identity, s.Ways[0].TLS, s.Ways[0].Carrier, s.Joined = nil, nil, nil, errors.New("the key is kept by credential")
 		},
 		"through a proxy":    func(_ *diagnose.Subject, m *machine) { m.proxy, m.resolve = "proxy:3128", errors.New("no such host") },
 		"no service manager": func(_ *diagnose.Subject, m *machine) { m.asked = errors.New("none") },
@@ -225,6 +227,9 @@ func TestEachTroubleIsFoundWithItsCodeAndWhatToDo(t *testing.T) {
 		{"a drill", "collector", "drill", diagnose.Warn, func(s *diagnose.Subject, _ *machine) {
 			s.Status.Collector.Connected, s.Status.Collector.Cut = false, true
 		}},
+		{"a broker that cannot be trusted", "encryption", "no_answer", diagnose.Fail, func(s *diagnose.Subject, _ *machine) {
+			s.Ways[0].TLS = func() (*tls.Config, error) { return nil, errors.New("carrier.authorities: no such file") }
+		}},
 		{"gRPC blocked and MQTT open", "other way", "other_carrier", diagnose.Warn, func(s *diagnose.Subject, m *machine) {
 			away(context.DeadlineExceeded)(s, m)
 			s.Ways = append(s.Ways, diagnose.Way{Name: "mqtt", Carrier: carrier{code: "protocol"}})
@@ -232,7 +237,7 @@ func TestEachTroubleIsFoundWithItsCodeAndWhatToDo(t *testing.T) {
 		{"the port blocked and MQTT open", "other way", "other_carrier", diagnose.Warn, func(s *diagnose.Subject, m *machine) {
 			stopped(s, m)
 			m.tcp = context.DeadlineExceeded
-			s.Ways = []diagnose.Way{{Name: "grpc", Carrier: carrier{err: context.DeadlineExceeded}}, {Name: "mqtt", Carrier: carrier{code: "protocol"}}}
+			s.Ways = append(s.Ways, diagnose.Way{Name: "mqtt", Carrier: carrier{code: "protocol"}})
 		}},
 		{"a collector of long ago", "version", "version_differs", diagnose.Warn, func(s *diagnose.Subject, _ *machine) { s.Status.Collector.Version = "v1.0.9" }},
 		{"a collector of another age", "version", "version_differs", diagnose.Warn, func(s *diagnose.Subject, _ *machine) { s.Status.Collector.Version = "2.4.0" }},

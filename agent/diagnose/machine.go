@@ -112,8 +112,6 @@ func (This) Encrypt(ctx context.Context, address string, config *tls.Config) err
 	if err != nil {
 		return err
 	}
-	config = config.Clone()
-	config.NextProtos = []string{"h2"}
 	if err := tls.Client(conn, config).HandshakeContext(ctx); err != nil {
 		return errors.Join(fmt.Errorf("encrypt: %w", err), conn.Close())
 	}

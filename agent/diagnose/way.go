@@ -18,16 +18,16 @@ type way struct {
 	blocked bool   // the collector is not reached by the way that is used
 }
 
-// address is the collector's, empty where it is not known.
+// address is where the way that is used begins, empty where it is not known.
 func (w *way) address() string {
-	switch {
-	case w.Identity != nil:
-		return w.Identity.Collector
-	case w.Status != nil:
-		return w.Status.Collector.Address
+	if len(w.Ways) == 0 {
+		return ""
 	}
-	return ""
+	return w.Ways[0].Address
 }
+
+// keyless says that the way is known and the key to go it is not.
+func (w *way) keyless() bool { return w.address() != "" && w.stuck == "" && w.Ways[0].Carrier == nil }
 
 // step runs a step if those before it were well.
 func (w *way) step(name string, do func(address string) (detail string, err error)) Result {
@@ -70,7 +70,7 @@ func (w *way) name(ctx context.Context) Result {
 	return w.step("name", func(address string) (string, error) {
 		name, _, err := net.SplitHostPort(address)
 		if err != nil {
-			return "", fmt.Errorf("the collector's address: %w", err)
+			return "", fmt.Errorf("the address: %w", err)
 		}
 		return name + " has an address", w.Machine.Resolve(ctx, name)
 	})
@@ -91,15 +91,15 @@ func (w *way) line(ctx context.Context) Result {
 }
 
 func (w *way) encryption(ctx context.Context) Result {
-	if w.Identity == nil && w.stuck == "" && w.address() != "" {
+	if w.keyless() {
 		return skip("only the service can open the agent's key")
 	}
 	return w.step("encryption", func(address string) (string, error) {
-		config, err := w.Identity.TLS()
+		config, err := w.Ways[0].TLS()
 		if err != nil {
 			return "", err
 		}
-		return "it is the collector that the agent knows", w.Machine.Encrypt(ctx, address, config)
+		return address + " is whom the agent trusts", w.Machine.Encrypt(ctx, address, config)
 	})
 }
 
@@ -114,7 +114,7 @@ func (w *way) collector(ctx context.Context) Result {
 		w.stuck, w.blocked = "collector", true
 		return found(Fail, s.Collector.Code, "%s", s.Collector.Text)
 	}
-	if w.address() != "" && (w.Identity == nil || len(w.Ways) == 0) {
+	if w.keyless() {
 		return skip("only the service can open the agent's key")
 	}
 	return w.step("collector", func(string) (string, error) {
@@ -124,13 +124,15 @@ func (w *way) collector(ctx context.Context) Result {
 
 func (w *way) other(ctx context.Context) Result {
 	switch {
+	case len(w.Ways) < 2 && w.blocked:
+		return skip("only %s is configured; where the platform runs a broker there is another, see docs/mqtt.md", w.Ways[0].Name)
 	case len(w.Ways) < 2:
 		return skip("only one is configured")
 	case !w.blocked:
 		return skip("it is not needed")
 	}
 	for _, other := range w.Ways[1:] {
-		if Probe(ctx, other.Carrier) == nil {
+		if other.Carrier != nil && Probe(ctx, other.Carrier) == nil {
 			return found(Warn, "other_carrier", "%s is blocked, %s works", w.Ways[0].Name, other.Name)
 		}
 	}
