@@ -1,6 +1,7 @@
 package books_test
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"maps"
@@ -165,11 +166,13 @@ func accountingPage(t testing.TB) string {
 			for _, p := range problems {
 				fmt.Fprintf(&out, "\nThe day waits: %s\n", p.Text)
 			}
-			if s.source != "" {
-				fmt.Fprintf(&out, "\nSource: %s\n", s.source)
+			if source := cmp.Or(s.source, sources()[s.name]); source != "" {
+				fmt.Fprintf(&out, "\nSource: %s\n", source)
 			}
 		}
 	}
+	formsOnPage(t, &out)
+	countriesOnPage(t, &out)
 	out.WriteString("\n## The mapping of these examples\n\n```yaml\n" + string(mapping) + "```\n")
 	return out.String()
 }
@@ -204,8 +207,15 @@ tax and rounding are not worked out again. Money that belongs to others is a
 liability. Where the mapping does not say where an amount belongs, nothing is
 guessed: the day waits with one question.
 
+What is no store-day (a payout, a banking, a dispute, a loan) is an entry of its
+own. What comes to the bank is booked only where the mapping says so
+(post_payouts): else the merchant codes the bank's own lines, and both would count
+the money twice.
+
 Tax treatment differs between countries. What is shown is general practice with
-the example mapping at the end; the merchant's accountant decides.
+the example mapping at the end; the merchant's accountant decides. A source is the
+law or standard that the treatment follows; where none is named it is practice.
+Each country's own rules stand under [Countries](#countries).
 `
 
 type chapter struct {
