@@ -112,9 +112,17 @@ func benchDocument(number uint64) *document.Document {
 
 const benchBatch = 500
 
+// engines runs a benchmark on both.
+func engines(b *testing.B, run func(b *testing.B, fresh func(testing.TB) func() *storage.DB)) {
+	b.Run("SQLite", func(b *testing.B) { run(b, fresh) })
+	b.Run("PostgreSQL", func(b *testing.B) { run(b, freshPostgres) })
+}
+
 // BenchmarkCommit commits batches of 500 to one database and inserts the same
 // rows into another, in turns.
-func BenchmarkCommit(b *testing.B) {
+func BenchmarkCommit(b *testing.B) { engines(b, benchmarkCommit) }
+
+func benchmarkCommit(b *testing.B, fresh func(testing.TB) func() *storage.DB) {
 	db, raw := fresh(b)(), fresh(b)()
 	s, r := newStream(b, db, "agent-1"), newStream(b, raw, "agent-1")
 	r.commit(b, raw, 1) // prepares the statements of both
@@ -144,7 +152,9 @@ func BenchmarkCommit(b *testing.B) {
 }
 
 // BenchmarkRedelivery commits one batch again and again.
-func BenchmarkRedelivery(b *testing.B) {
+func BenchmarkRedelivery(b *testing.B) { engines(b, benchmarkRedelivery) }
+
+func benchmarkRedelivery(b *testing.B, fresh func(testing.TB) func() *storage.DB) {
 	db := fresh(b)()
 	s := newStream(b, db, "agent-1")
 	s.commit(b, db, benchBatch)
@@ -157,7 +167,9 @@ func BenchmarkRedelivery(b *testing.B) {
 }
 
 // BenchmarkResend commits documents that are stored under an older epoch.
-func BenchmarkResend(b *testing.B) {
+func BenchmarkResend(b *testing.B) { engines(b, benchmarkResend) }
+
+func benchmarkResend(b *testing.B, fresh func(testing.TB) func() *storage.DB) {
 	db := fresh(b)()
 	s := newStream(b, db, "agent-1")
 	var batches []intake.Batch
@@ -183,7 +195,9 @@ func BenchmarkResend(b *testing.B) {
 }
 
 // BenchmarkFacts reads a day of 100,000 documents.
-func BenchmarkFacts(b *testing.B) {
+func BenchmarkFacts(b *testing.B) { engines(b, benchmarkFacts) }
+
+func benchmarkFacts(b *testing.B, fresh func(testing.TB) func() *storage.DB) {
 	db := fresh(b)()
 	m := merchant.Merchant{ID: "acme", Currency: "GBP", Stores: []merchant.Store{{ID: "leeds", Zone: "Europe/London"}}}
 	if _, err := db.Apply(b.Context(), m, time.UnixMicro(1)); err != nil {

@@ -163,8 +163,7 @@ type writing struct {
 // already. Where an agent sends again what is stored, after a fork, most are
 // not: so after one that was known the key is looked up first.
 func (w *writing) records(r run) error {
-	heads := map[string]*head{}
-	stored, err := w.bulk(r)
+	stored, heads, err := w.bulk(r)
 	if err != nil {
 		return err
 	}

@@ -103,9 +103,12 @@ func (db *DB) Plan(ctx context.Context, text string) ([]string, error) {
 	return steps, rows.Err()
 }
 
-// RawInsert stores the rows of a batch as fast as this engine does it row by
-// row: prepared statements in one transaction, and nothing else.
+// RawInsert stores the rows of a batch as fast as this engine does it: prepared
+// statements row by row, or one for all, in one transaction, and nothing else.
 func (db *DB) RawInsert(ctx context.Context, b intake.Batch, order uint64) error {
+	if !db.dialect.embedded {
+		return db.rawBulk(ctx, b, order)
+	}
 	t, err := db.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -130,6 +133,36 @@ func (db *DB) RawInsert(ctx context.Context, b intake.Batch, order uint64) error
 		}
 	}
 	if _, err := run.Exec(b.From.Merchant, b.From.Agent, order, b.First, b.Last(), micros(b.At), "", b.Before[:], digests); err != nil {
+		return err
+	}
+	return t.Commit()
+}
+
+func (db *DB) rawBulk(ctx context.Context, b intake.Batch, order uint64) error {
+	keys, days, kinds, receipts, reasons := []string{}, []string{}, []string{}, []string{}, []string{}
+	hashes, bodies, digests := [][]byte{}, [][]byte{}, []byte{}
+	numbers, captures, recipes := []int64{}, []int64{}, []int64{}
+	for i, r := range b.Records {
+		keys, days, kinds = append(keys, r.Key), append(days, string(r.Day)), append(kinds, string(r.Document.Kind))
+		receipts, reasons = append(receipts, r.Document.Numbers.Receipt), append(reasons, r.Reason)
+		hashes, bodies = append(hashes, r.Hash[:]), append(bodies, r.Bytes)
+		numbers, captures, recipes = append(numbers, int64(b.First)+int64(i)), append(captures, int64(r.Capture)), append(recipes, int64(r.Recipe))
+		digests = append(digests, b.Digests[i][:]...)
+	}
+	t, err := db.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer t.Rollback()
+	if _, err := t.ExecContext(ctx, string(postgresScope), b.From.Merchant); err != nil {
+		return err
+	}
+	bulk, _, _ := strings.Cut(string(postgresBulk), "ON CONFLICT")
+	if _, err := t.ExecContext(ctx, bulk, b.From.Merchant, b.From.Agent, order, b.From.Store, micros(b.At),
+		keys, hashes, numbers, captures, days, kinds, receipts, recipes, reasons, bodies); err != nil {
+		return err
+	}
+	if _, err := t.ExecContext(ctx, string(insertRun), b.From.Merchant, b.From.Agent, order, b.First, b.Last(), micros(b.At), "", b.Before[:], digests); err != nil {
 		return err
 	}
 	return t.Commit()

@@ -21,7 +21,7 @@ const (
 		store, day, kind, receipt, recipe, reason, received, body)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 		ON CONFLICT (merchant, key, revision) DO NOTHING`
-	selectRevisions query = `SELECT revision, standing, hash, agent, epoch, capture, day FROM document
+	selectRevisions query = `SELECT key, revision, standing, hash, agent, epoch, capture, day FROM document
 		WHERE merchant = $1 AND key = $2 ORDER BY revision`
 	makePast     query = `UPDATE document SET standing = 'past', conflict = 0 WHERE merchant = $1 AND key = $2 AND revision = $3`
 	makeConflict query = `UPDATE document SET conflict = 1 WHERE merchant = $1 AND key = $2 AND revision = $3`
@@ -36,19 +36,30 @@ type head struct {
 
 // head returns what is stored of a key, nil where nothing is.
 func (w *writing) head(key string) (*head, error) {
-	h := &head{conflicts: map[[32]byte]bool{}}
-	h.Hashes, h.Copies = map[[32]byte]bool{}, map[intake.Copy]bool{}
-	var dated []intake.Head // captures that state a content in its source's order
+	found, err := w.heads(selectRevisions, key)
+	return found[key], err
+}
+
+// heads returns what a query finds stored, by key.
+func (w *writing) heads(q query, keys any) (map[string]*head, error) {
+	heads := map[string]*head{}
+	dated := map[string][]intake.Head{} // captures that state a content in its source's order
 	err := w.each(func(scan func(...any) error) error {
 		var r intake.Head
-		var standing, day string
+		var key, standing, day string
 		var hash []byte
-		err := scan(&r.Revision, &standing, &hash, &r.Agent, &r.EpochOrder, &r.Capture, &day)
+		err := scan(&key, &r.Revision, &standing, &hash, &r.Agent, &r.EpochOrder, &r.Capture, &day)
 		if err != nil {
 			return err
 		}
 		if r.Hash, err = digest(hash); err != nil {
 			return err
+		}
+		h := heads[key]
+		if h == nil {
+			h = &head{conflicts: map[[32]byte]bool{}}
+			h.Hashes, h.Copies = map[[32]byte]bool{}, map[intake.Copy]bool{}
+			heads[key] = h
 		}
 		r.Day = bizday.Day(day)
 		h.last = r.Revision
@@ -57,7 +68,7 @@ func (w *writing) head(key string) (*head, error) {
 		case conflict:
 			h.conflicts[r.Hash] = true
 		case copied:
-			dated = append(dated, r)
+			dated[key] = append(dated[key], r)
 		case current:
 			r.Hashes, r.Copies = h.Hashes, h.Copies
 			h.Head = r
@@ -66,20 +77,19 @@ func (w *writing) head(key string) (*head, error) {
 			h.Hashes[r.Hash] = true
 		}
 		return nil
-	}, selectRevisions, w.batch.From.Merchant, key)
+	}, q, w.batch.From.Merchant, keys)
 	if err != nil {
 		return nil, err
 	}
-	if h.last == 0 {
-		return nil, nil
+	for key, h := range heads {
+		if h.Revision == 0 {
+			return nil, fmt.Errorf("document %s has revisions but none that is current", key)
+		}
+		for _, r := range dated[key] {
+			h.date(r.Hash, r.Agent, r.EpochOrder, r.Capture)
+		}
 	}
-	if h.Revision == 0 {
-		return nil, fmt.Errorf("document %s has revisions but none that is current", key)
-	}
-	for _, r := range dated {
-		h.date(r.Hash, r.Agent, r.EpochOrder, r.Capture)
-	}
-	return h, nil
+	return heads, nil
 }
 
 // date moves the head's place in its source's order up to a capture that states

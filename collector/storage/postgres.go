@@ -39,6 +39,8 @@ const (
 		FROM unnest($6::text[], $7::bytea[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::text[], $15::bytea[])
 		AS r(key, hash, number, capture, day, kind, receipt, recipe, reason, body)
 		ON CONFLICT (merchant, key, revision) DO NOTHING RETURNING key`
+	postgresRevisions query = `SELECT key, revision, standing, hash, agent, epoch, capture, day FROM document
+		WHERE merchant = $1 AND key = ANY($2) ORDER BY key, revision`
 	postgresCheck query = `SELECT (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user),
 		current_setting('fsync') = 'off' OR current_setting('synchronous_commit') = 'off', current_setting('server_encoding')`
 )
@@ -55,6 +57,7 @@ func postgresDialect() dialect {
 		scope:      postgresScope,
 		lock:       " FOR UPDATE",
 		bulk:       postgresBulk,
+		heads:      postgresRevisions,
 		again: func(err error) bool {
 			var e *pgconn.PgError
 			// A transaction that lost to another, a deadlock, a key that another took
@@ -125,12 +128,12 @@ func checkPostgres(ctx context.Context, pool *sql.DB) error {
 }
 
 // bulk stores the records of a run whose keys are new, in one statement, and
-// returns which those are: of those of one key the first may be. What it leaves,
-// and everything on an engine without such a statement, is for records to store
-// one by one.
-func (w *writing) bulk(r run) (map[int]bool, error) {
+// returns which those are (of those of one key the first may be) and what was
+// stored of the other keys. What it leaves, and everything on an engine without
+// such a statement, is for records to store one by one.
+func (w *writing) bulk(r run) (stored map[int]bool, heads map[string]*head, err error) {
 	if w.dialect.bulk == "" {
-		return nil, nil
+		return nil, map[string]*head{}, nil
 	}
 	b := &w.batch
 	n := int(r.last - r.first + 1)
@@ -149,16 +152,30 @@ func (w *writing) bulk(r run) (map[int]bool, error) {
 		hashes, bodies = append(hashes, d.Hash[:]), append(bodies, blob(d.Bytes))
 		numbers, captures, recipes = append(numbers, int64(b.First)+int64(i)), append(captures, int64(d.Capture)), append(recipes, int64(d.Recipe))
 	}
-	stored := make(map[int]bool, len(keys))
+	stored = make(map[int]bool, len(keys))
 	if len(keys) == 0 {
-		return stored, nil
+		return stored, map[string]*head{}, nil
 	}
-	err := w.each(func(scan func(...any) error) error {
+	err = w.each(func(scan func(...any) error) error {
 		var key string
 		err := scan(&key)
 		stored[first[key]] = true
 		return err
 	}, w.dialect.bulk, b.From.Merchant, b.From.Agent, w.epoch.Epoch.Order, b.From.Store, micros(b.At),
 		keys, hashes, numbers, captures, days, kinds, receipts, recipes, reasons, bodies)
-	return stored, err
+	if err != nil {
+		return nil, nil, err
+	}
+	var known []string
+	for _, key := range keys {
+		if !stored[first[key]] {
+			known = append(known, key)
+		}
+	}
+	if len(known) > 0 {
+		heads, err = w.heads(w.dialect.heads, known)
+	} else {
+		heads = map[string]*head{}
+	}
+	return stored, heads, err
 }

@@ -148,11 +148,18 @@ func TestAPathWithOddCharactersIsAFileOfThatName(t *testing.T) {
 
 func TestManyProcessesMayMigrateAtOnce(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "tillbook.db")
+	t.Run("SQLite", func(t *testing.T) {
+		migrateAtOnce(t, storage.Options{Path: filepath.Join(t.TempDir(), "tillbook.db")})
+	})
+	t.Run("PostgreSQL", func(t *testing.T) { migrateAtOnce(t, storage.Options{DSN: server.Database(t)}) })
+}
+
+func migrateAtOnce(t *testing.T, o storage.Options) {
+	t.Helper()
 	errs := make(chan error, 4)
 	for range cap(errs) {
 		go func() {
-			db, err := storage.Open(context.WithoutCancel(t.Context()), storage.Options{Path: path})
+			db, err := storage.Open(context.WithoutCancel(t.Context()), o)
 			if err == nil {
 				err = errors.Join(db.Migrate(context.WithoutCancel(t.Context())), db.Close())
 			}
