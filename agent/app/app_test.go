@@ -270,7 +270,8 @@ func TestTailShowsTheNewestAndRereadWantsASourceThatIsThere(t *testing.T) {
 	for _, c := range []struct {
 		query string
 		want  []string
-	}{{"?n=2", []string{"2", "3"}}, {"?n=99", []string{"1", "2", "3"}}, {"", []string{"1", "2", "3"}}, {"?n=-1", []string{"1", "2", "3"}}} {
+	}{{"?n=2", []string{"2", "3"}}, {"?n=99", []string{"1", "2", "3"}}, {"", []string{"1", "2", "3"}}, {"?n=-1", []string{"1", "2", "3"}},
+		{"?after=1", []string{"2", "3"}}, {"?after=3", nil}, {"?after=99", nil}, {"?after=0", []string{"1", "2", "3"}}} {
 		_, body := r.ask(http.MethodGet, "/v1/tail"+c.query, r.Token(), "", "")
 		var shown []Captured
 		if err := json.Unmarshal([]byte(body), &shown); err != nil {

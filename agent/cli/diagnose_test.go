@@ -2,12 +2,14 @@ package cli
 
 import (
 	"archive/zip"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -59,6 +61,13 @@ func serve(t *testing.T) *served {
 	mux.HandleFunc("GET /v1/outbox", say(map[string]any{"next": 8}))
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "tillbook_agent_outbox_bytes 17\n") // the test fails on what is missing
+	})
+	mux.HandleFunc("GET /v1/tail", func(w http.ResponseWriter, r *http.Request) { // one more each time
+		after, err := strconv.ParseUint(r.URL.Query().Get("after"), 10, 64)
+		if err != nil && r.URL.Query().Get("n") != "1" {
+			t.Errorf("asked for %s", r.URL.RawQuery)
+		}
+		say([]app.Captured{{Number: after + 1}})(w, r)
 	})
 	mux.HandleFunc("POST /v1/drill", func(w http.ResponseWriter, r *http.Request) {
 		s.drills.Add(1)
@@ -218,6 +227,30 @@ func TestASupportFileIsWrittenOnlyWhenWantedAndHoldsNoSecret(t *testing.T) {
 		if !names[want] {
 			t.Errorf("no %s in it", want)
 		}
+	}
+}
+
+func TestTailFollowsUntilItIsStopped(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	read, written := io.Pipe()
+	ended := make(chan int, 1)
+	go func() {
+		ended <- Main(ctx, []string{"--data", s.data, "tail", "-f", "-n", "1"}, written, written)
+		written.Close()
+	}()
+	lines := json.NewDecoder(read)
+	for want := uint64(1); want <= 3; want++ {
+		var c app.Captured
+		if err := lines.Decode(&c); err != nil || c.Number != want {
+			t.Fatalf("record %d: %+v %v", want, c, err)
+		}
+	}
+	stop()
+	if code := <-ended; code != exit.OK {
+		t.Errorf("exit %d", code)
 	}
 }
 

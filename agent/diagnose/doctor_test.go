@@ -156,6 +156,7 @@ func TestEachTroubleIsFoundWithItsCodeAndWhatToDo(t *testing.T) {
 		{"no data folder", "data folder", "folder_missing", diagnose.Fail, func(s *diagnose.Subject, _ *machine) { s.Data += "/none" }},
 		{"a file in the folder's place", "data folder", "folder_not_writable", diagnose.Fail, func(s *diagnose.Subject, _ *machine) { s.Data = s.Secrets[0] }},
 		{"a folder that is read-only", "data folder", "folder_not_writable", diagnose.Fail, func(_ *diagnose.Subject, m *machine) { m.write = syscall.EROFS }},
+		{"a folder that this account may not write in", "data folder", "no_rights", diagnose.Fail, func(_ *diagnose.Subject, m *machine) { m.write = syscall.EACCES }},
 		{"a folder that others look into", "permissions", "folder_open", diagnose.Warn, func(s *diagnose.Subject, _ *machine) { chmod(t, s.Data, 0o755) }},
 		{"a token that others read", "permissions", "secret_open", diagnose.Fail, func(s *diagnose.Subject, _ *machine) { chmod(t, s.Secrets[0], 0o640) }},
 		{"little space", "disk space", "disk_short", diagnose.Warn, func(_ *diagnose.Subject, m *machine) { m.free = 1<<30 - 1 }},

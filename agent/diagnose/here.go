@@ -38,12 +38,18 @@ func (s *Subject) folder(context.Context) Result {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return found(Fail, "folder_missing", "%s", s.Data).repairedBy(func() error { return os.MkdirAll(s.Data, 0o700) })
+	case errors.Is(err, fs.ErrPermission):
+		return found(Fail, "no_rights", "%v", err)
 	case err != nil:
 		return found(Fail, "folder_not_writable", "%v", err)
 	case !info.IsDir():
 		return found(Fail, "folder_not_writable", "%s is not a folder", s.Data)
 	}
-	if err := s.Machine.Write(s.Data); err != nil {
+	err = s.Machine.Write(s.Data)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return found(Fail, "no_rights", "%v", err)
+	case err != nil:
 		return found(Fail, "folder_not_writable", "%v", err)
 	}
 	return pass("%s", s.Data)

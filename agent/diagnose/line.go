@@ -3,6 +3,8 @@ package diagnose
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -73,10 +75,11 @@ func (l *Line) Cut(ctx context.Context, d time.Duration) error {
 	}
 	back := make(chan struct{})
 	l.cut = back
-	for s := range l.sessions {
+	under := slices.Collect(maps.Keys(l.sessions))
+	l.mu.Unlock()
+	for _, s := range under {
 		s.Session.Close()
 	}
-	l.mu.Unlock()
 	timer := time.NewTimer(min(d, MaxCut))
 	defer timer.Stop()
 	select {
