@@ -30,7 +30,7 @@ protos = PATH="$(TOOLS):$$PATH" protoc -I proto -out $(1) -opt module=$(MODULE)/
 	-plugin protoc-gen-go -plugin protoc-gen-go-grpc $(PROTOS)
 
 .DEFAULT_GOAL := help
-.PHONY: help build packages generate check check-format check-vet check-windows check-static check-generated check-tidy check-rules \
+.PHONY: help build packers packages generate check check-format check-vet check-windows check-static check-generated check-tidy check-rules \
 	test race fuzz bench kill powercut corpus soak demo clean
 
 help: ## list these targets
@@ -40,7 +40,9 @@ build: ## build both programs into bin/, static and stripped
 	@mkdir -p bin
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./agent/cmd/... ./collector/cmd/...
 
-packages: $(PACKERS) ## deb, rpm, msi, archives, sums and bills of materials into DIST (dist); how to sign: installers/build.sh
+packers: $(PACKERS) # what packages are made with
+
+packages: packers ## deb, rpm, msi, archives, sums and bills of materials into DIST (dist); how to sign: installers/build.sh
 	installers/build.sh $(VERSION) $(DIST)
 
 generate: $(TOOLSTAMP) ## write the Go of the wire contract from proto/*.proto
