@@ -45,6 +45,10 @@ func BenchmarkLiveOverBacklog(b *testing.B) {
 		s.must(err)
 		b.Cleanup(func() { _ = db.Close() }) // only read
 		s.collector()
+		s.must(installation.Wait(s.ctx, "the line is back", func() (bool, error) {
+			unsent, err := client.unsent()
+			return unsent < waiting, err
+		}))
 		started := time.Now()
 
 		// A sale every 100 ms, one at a time: pushed, then looked for.

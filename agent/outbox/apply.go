@@ -49,15 +49,21 @@ func (f *follower) crowded() bool {
 // follow applies to the index what the log has, until stop.
 func (f *follower) follow(stop <-chan struct{}) {
 	for {
-		var timer <-chan time.Time
+		var timer, rest <-chan time.Time
 		if again := f.catchUp(stop); again > 0 {
 			timer = time.After(again)
+		} else if f.touched(restTouched) {
+			rest = time.After(restAfter)
 		}
 		select {
 		case <-stop:
 			return
 		case <-f.work:
 		case <-timer:
+		case <-rest:
+			if err := f.refresh(restTouched); err != nil {
+				f.o.Logger.Warn("outbox: log was not read for the index", "error", err)
+			}
 		}
 	}
 }
@@ -103,7 +109,7 @@ func (f *follower) catchUp(stop <-chan struct{}) (again time.Duration) {
 			f.o.Logger.Warn("outbox: index does not follow the log", "error", err)
 			return retryEvery
 		case done:
-			if err := f.refresh(); err != nil {
+			if err := f.refresh(maxTouched); err != nil {
 				f.o.Logger.Warn("outbox: log was not read for the index", "error", err)
 				return retryEvery
 			}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"tillbook.example/tillbook/agent/outbox/file/filetest"
 )
@@ -218,6 +219,19 @@ func TestAnIndexThatHasTouchedMuchIsOpenedAnewWithoutForgetting(t *testing.T) {
 			if index.opened != n+2 {
 				t.Errorf("opened %d times, want %d", index.opened, n+2)
 			}
+		}
+		index.mu.Lock()
+		index.touched = restTouched
+		index.mu.Unlock()
+		readAll(t, b, 1)
+		synctest.Wait()
+		if index.opened != 3 {
+			t.Errorf("opened %d times, want none more while there may be work", index.opened)
+		}
+		<-time.After(restAfter)
+		synctest.Wait()
+		if index.opened != 4 {
+			t.Errorf("opened %d times, want one more after a rest", index.opened)
 		}
 		if a := appendTo(t, b, Group{Items: []Item{push("k", "x"), push("l", "z")}}); !a.Duplicate[0] || !a.Duplicate[1] {
 			t.Errorf("a key was forgotten: %+v", a)

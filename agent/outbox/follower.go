@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -38,9 +39,14 @@ func openBadger(dir string, logger *slog.Logger) (indexer, string, error) {
 	return x, reason, nil
 }
 
-// maxTouched is how much the index may touch of its files before it is opened
-// anew.
-const maxTouched = 24 << 20
+// The index is opened anew when it has touched maxTouched of its files, or after
+// restAfter without work when it has touched restTouched: Badger goes on merging
+// for a while, and touches several times as much.
+const (
+	maxTouched  = 24 << 20
+	restTouched = 4 << 20
+	restAfter   = 30 * time.Second
+)
 
 // seen is the record that came with an idempotency key.
 type seen struct {
@@ -187,13 +193,13 @@ func (f *follower) renew(x indexer) (indexer, error) {
 // refresh closes the index and opens it again when it has touched much of its
 // files, for those stay in memory until then. It takes some tens of milliseconds,
 // in which no key can be looked up.
-func (f *follower) refresh() error {
+func (f *follower) refresh(touched int64) error {
+	if !f.touched(touched) || !f.room.forIndex() || f.room.isSoft() {
+		return nil
+	}
 	f.mu.RLock()
 	x := f.index
 	f.mu.RUnlock()
-	if x == nil || x.Touched() < maxTouched || !f.room.forIndex() || f.room.isSoft() {
-		return nil
-	}
 	f.using.Lock()
 	defer f.using.Unlock()
 	if err := x.Close(); err != nil {
@@ -205,6 +211,13 @@ func (f *follower) refresh() error {
 	}
 	f.set(x, err)
 	return f.loadRecent()
+}
+
+// touched reports whether the index has touched so much of its files.
+func (f *follower) touched(bytes int64) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.index != nil && f.index.Touched() >= bytes
 }
 
 // tidy removes what was set aside where the disk is for sales only.

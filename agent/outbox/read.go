@@ -66,7 +66,7 @@ func (f *follower) read(from uint64, maxRecords, maxBytes int) (rows []index.Row
 		if len(rows) == 0 && !f.lost(from, applied) {
 			return fmt.Errorf("record %d: %w", from, index.ErrDamaged)
 		}
-		if x.Touched() > maxTouched {
+		if x.Touched() >= restTouched {
 			f.wake()
 		}
 		return nil
