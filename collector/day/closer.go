@@ -11,6 +11,7 @@ import (
 	"tillbook.example/tillbook/collector/books"
 	"tillbook.example/tillbook/collector/merchant"
 	"tillbook.example/tillbook/collector/reconcile"
+	"tillbook.example/tillbook/collector/work"
 	"tillbook.example/tillbook/shared/document"
 )
 
@@ -27,8 +28,9 @@ const (
 	AtSaved   = "saved"
 )
 
-// Closer closes days. Any number of them may work on the same store: what they
-// save is compared with the version it was made from.
+// Closer closes days. Any number of them may work on the same store: those that
+// share the work leave each other's days alone, and what they save is compared
+// with the version it was made from.
 type Closer struct {
 	Store Store
 	Now   func() time.Time
@@ -38,6 +40,8 @@ type Closer struct {
 	// Rest is how long Sweep leaves a day alone that it found not ready: reading
 	// all days of all stores anew each second would be most of a collector's work.
 	Rest time.Duration
+	// Share is this collector's part of the work; nil: there is no other.
+	Share *work.Share
 	// At is called at each point of a close, by tests; it may be nil.
 	At func(point string)
 
@@ -59,12 +63,15 @@ func (c *Closer) Sweep(ctx context.Context) (Pass, error) {
 	}
 	var pass Pass
 	var errs []error
-	for _, ref := range c.rested(refs) {
-		if err := ctx.Err(); err != nil {
-			return pass, errors.Join(append(errs, err)...)
-		}
+	refs = c.rested(refs)
+	subjects := make([]work.Subject, len(refs))
+	for i, ref := range refs {
+		subjects[i] = work.Subject{Merchant: ref.Merchant, Name: fmt.Sprintf("day %s %s", ref.Store, ref.Day)}
+	}
+	err = c.Share.Each(ctx, subjects, func(ctx context.Context, i int) {
 		pass.Looked++
-		switch state, err := c.Close(ctx, ref); {
+		switch state, err := c.Close(ctx, refs[i]); {
+		case errors.Is(err, work.ErrLost):
 		case err != nil:
 			errs = append(errs, err)
 		case state == Ready:
@@ -72,8 +79,8 @@ func (c *Closer) Sweep(ctx context.Context) (Pass, error) {
 		case state == Held:
 			pass.Held++
 		}
-	}
-	return pass, errors.Join(errs...)
+	})
+	return pass, errors.Join(append(errs, err)...)
 }
 
 // rested returns the days that have rested, and lets them rest again.

@@ -11,6 +11,7 @@ import (
 
 	"tillbook.example/tillbook/collector/merchant"
 	"tillbook.example/tillbook/collector/target"
+	"tillbook.example/tillbook/collector/work"
 )
 
 // Bounds of trying.
@@ -36,8 +37,9 @@ const (
 	AtSettled  = "settled"
 )
 
-// Poster delivers. Any number of them may work on the same store: each step of
-// a posting is a compare-and-set of its state.
+// Poster delivers. Any number of them may work on the same store: those that
+// share the work leave each other's subjects alone, and each step of a posting is
+// a compare-and-set of its state.
 //
 // It waits in memory only: after a restart an unclear posting is looked up no
 // earlier than the target's longest request time after the start, and others
@@ -48,6 +50,8 @@ type Poster struct {
 	// Target opens the books of a connection. It is called for each subject.
 	Target func(m merchant.Merchant, c merchant.Connection) (target.Target, error)
 	Now    func() time.Time
+	// Share is this collector's part of the work; nil: there is no other.
+	Share *work.Share
 	// At is called at each point of a delivery, by tests; it may be nil.
 	At func(point string)
 
@@ -93,15 +97,17 @@ func (p *Poster) Sweep(ctx context.Context) (Pass, error) {
 	var pass Pass
 	var errs []error
 	down := map[[2]string]bool{}
-	for _, due := range all {
-		if err := ctx.Err(); err != nil {
-			return pass, errors.Join(append(errs, err)...)
-		}
+	subjects := make([]work.Subject, len(all))
+	for i, due := range all {
+		subjects[i] = work.Subject{Merchant: due.Merchant, Name: fmt.Sprintf("posting %s %s %s", due.Store, due.Day, due.Target)}
+	}
+	err = p.Share.Each(ctx, subjects, func(ctx context.Context, i int) {
+		due := all[i]
 		pass.Due++
 		books := [2]string{due.Merchant, due.Target}
 		if down[books] {
 			pass.Waiting++
-			continue
+			return
 		}
 		state, err := p.Deliver(ctx, due)
 		switch {
@@ -109,7 +115,7 @@ func (p *Poster) Sweep(ctx context.Context) (Pass, error) {
 			down[books] = true
 			pass.Waiting++
 			errs = append(errs, err)
-		case errors.Is(err, ErrStale): // somebody else was faster: look again
+		case errors.Is(err, ErrStale), errors.Is(err, work.ErrLost): // somebody else was faster: look again
 			pass.Waiting++
 		case err != nil:
 			errs = append(errs, err)
@@ -124,8 +130,8 @@ func (p *Poster) Sweep(ctx context.Context) (Pass, error) {
 		case Sent, Unknown, Intended:
 			pass.Waiting++
 		}
-	}
-	return pass, errors.Join(errs...)
+	})
+	return pass, errors.Join(append(errs, err)...)
 }
 
 // Deliver brings one subject on: it settles what is unsettled, or intends and

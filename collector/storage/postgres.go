@@ -39,6 +39,7 @@ const (
 		FROM unnest($6::text[], $7::bytea[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::text[], $15::bytea[])
 		AS r(key, hash, number, capture, day, kind, receipt, recipe, reason, body)
 		ON CONFLICT (merchant, key, revision) DO NOTHING RETURNING key`
+	postgresClock     query = `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)`
 	postgresRevisions query = `SELECT key, revision, standing, hash, agent, epoch, capture, day FROM document
 		WHERE merchant = $1 AND key = ANY($2) ORDER BY key, revision`
 	postgresCheck query = `SELECT (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user),
@@ -56,6 +57,7 @@ func postgresDialect() dialect {
 		changing:   &sql.TxOptions{Isolation: sql.LevelRepeatableRead},
 		scope:      postgresScope,
 		lock:       " FOR UPDATE",
+		clock:      postgresClock,
 		bulk:       postgresBulk,
 		heads:      postgresRevisions,
 		again: func(err error) bool {

@@ -26,6 +26,9 @@ func TestEveryStatementIsPreparedOnPostgreSQL(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, text := range queries {
+		if strings.HasPrefix(name, "sqlite") {
+			continue
+		}
 		if err := db.Prepare(t.Context(), text); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -76,7 +79,7 @@ func TestBothEnginesHaveTheSameTables(t *testing.T) {
 }
 
 // openToAll are tables in which no row is one merchant's, with the reason.
-var openToAll = map[string]string{"meta": "says what the database is"}
+var openToAll = map[string]string{"meta": "says what the database is", "lease": "names what is worked on, for all at once"}
 
 func TestEachTableOfMerchantsRowsIsWalledInAndSortsByBytes(t *testing.T) {
 	t.Parallel()

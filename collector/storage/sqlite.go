@@ -24,6 +24,7 @@ func sqliteDialect() dialect {
 		open:       openSQLite,
 		check:      func(context.Context, *sql.DB) error { return nil },
 		reading:    &sql.TxOptions{ReadOnly: true},
+		clock:      sqliteClock,
 		again:      func(error) bool { return false }, // it waits by itself
 		busy: func(err error) bool {
 			var e *sqlite.Error

@@ -1,10 +1,12 @@
 // Package storage keeps everything the collector knows in one SQL database: it
 // implements the small interfaces that the rooms declare (intake.Store,
-// day.Store, posting.Store, fleet.Store, merchant.Directory, audit.Source) on *DB.
+// day.Store, posting.Store, fleet.Store, merchant.Directory, audit.Source,
+// work.Store) on *DB.
 //
 // One method is one transaction, and no transaction leaves this package. What a
 // method reports as done is on disk (SQLite: write-ahead log, synchronous FULL;
-// PostgreSQL: fsync and synchronous_commit, without which it is not opened); after an error nothing of it is stored, save that an error while committing
+// PostgreSQL: fsync and synchronous_commit, without which it is not opened);
+// after an error nothing of it is stored, save that an error while committing
 // leaves it open whether it is: every method may be called again and then has
 // the outcome of one call. Decisions are made by the rooms: storage compares
 // versions and digests, and asks intake.Decide.
@@ -23,7 +25,8 @@
 // PostgreSQL any number of collectors write at once: transactions are
 // serializable, those that run most often lock or change each row they decide by,
 // and one that loses to another is run again, for some seconds; then it fails
-// with intake.ErrBusy.
+// with intake.ErrBusy. What is written under a lease (package work) is written
+// only while nobody else has taken over.
 //
 // It does not log, cache or check what it is given beyond what its own promises
 // need. The conformance suite is in package storagetest.
@@ -48,6 +51,7 @@ import (
 	"tillbook.example/tillbook/collector/intake"
 	"tillbook.example/tillbook/collector/merchant"
 	"tillbook.example/tillbook/collector/posting"
+	"tillbook.example/tillbook/collector/work"
 )
 
 var (
@@ -58,6 +62,7 @@ var (
 	_ fleet.Store        = (*DB)(nil)
 	_ merchant.Directory = (*DB)(nil)
 	_ audit.Source       = (*DB)(nil)
+	_ work.Store         = (*DB)(nil)
 )
 
 //go:embed migrations

@@ -33,8 +33,9 @@ type tx struct {
 
 // write runs f in a transaction on a merchant's rows and commits it, if f and ctx
 // allow. Whatever else happens at the time, it is as if it happened before or
-// after. f may be run again, so it must not change anything but the database and
-// its own variables.
+// after. Where ctx carries a lease that was lost it fails with work.ErrLost. f may
+// be run again, so it must not change anything but the database and its own
+// variables.
 func (db *DB) write(ctx context.Context, merchant, what string, f func(*tx) error) error {
 	return db.try(ctx, merchant, what, db.dialect.writing, f)
 }
@@ -104,7 +105,11 @@ func (db *DB) run(ctx context.Context, p *pool, options *sql.TxOptions, merchant
 	if db.dialect.embedded {
 		run.quiet = context.WithoutCancel(ctx)
 	}
-	if err = run.as(merchant); err == nil {
+	err = run.as(merchant)
+	if err == nil && !run.reads {
+		err = run.fenced()
+	}
+	if err == nil {
 		err = f(run)
 	}
 	if err == nil {

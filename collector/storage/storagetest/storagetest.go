@@ -43,6 +43,7 @@ func Run(t *testing.T, fresh Fresh) {
 		{"Facts", factsTests()},
 		{"Posting", postingTests()},
 		{"Audit", auditTests()},
+		{"Work", workTests()},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()

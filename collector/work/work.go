@@ -1,0 +1,169 @@
+// Package work lets several collectors on one database share what there is to do:
+// of each subject, such as a store-day to close, one holds the lease while it
+// works on it, and the others leave it alone.
+//
+// A lease ends by the database's clock; it is kept while its holder is alive and
+// ends by itself where the holder is not. One that was paused, or cut off, and
+// wakes up when another has taken over can change nothing any more: its leases
+// carry a fence, a number that rises with each claim, and storage compares it in
+// the very transaction that writes (Held). That is what is relied on; the own
+// clock only makes a holder give up early.
+//
+// It does not know what the work is, and not in which order it should be done. A
+// lease says nothing of what was read before it was claimed: whoever writes by
+// that compares versions and states, as without leases.
+package work
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrLost: another collector has taken the subject over, or may have.
+var ErrLost = errors.New("another collector has taken over")
+
+// Term and Batch of a Share that states none.
+const (
+	DefaultTerm  = 30 * time.Second
+	DefaultBatch = 16
+)
+
+// Subject is what one collector at a time works on.
+type Subject struct {
+	Merchant string
+	Name     string // such as "day leeds 2026-03-02"
+}
+
+// Lease is the right to work on a subject.
+type Lease struct {
+	Subject
+	Holder string
+	Fence  int64 // higher than of each lease of the subject before
+}
+
+// Store keeps leases. Its clock is the only one that ends them.
+type Store interface {
+	// Claim takes those of the subjects that nobody holds, until a term from now.
+	Claim(ctx context.Context, holder string, subjects []Subject, term time.Duration) ([]Lease, error)
+	// Renew keeps leases until a term from now, those that were not lost.
+	Renew(ctx context.Context, leases []Lease, term time.Duration) error
+	// Release ends leases; one that was lost is left alone.
+	Release(ctx context.Context, leases []Lease) error
+}
+
+// Share is one collector's part of the work. A nil Share has all of it: there is
+// no other collector.
+type Share struct {
+	Store  Store
+	Holder string        // no other process may ever have the same
+	Term   time.Duration // how long a holder may be silent
+	Batch  int           // how many subjects are claimed at once
+}
+
+// Each calls do for each of the subjects that could be claimed, by its index, in
+// their order. What do writes must be written with the ctx it is given. It ends
+// early only when ctx does or when leases cannot be claimed.
+func (s *Share) Each(ctx context.Context, subjects []Subject, do func(ctx context.Context, i int)) error {
+	if s == nil {
+		for i := range subjects {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			do(ctx, i)
+		}
+		return nil
+	}
+	batch := s.Batch
+	if batch == 0 {
+		batch = DefaultBatch
+	}
+	for first := 0; first < len(subjects); first += batch {
+		if err := s.batch(ctx, subjects, first, min(first+batch, len(subjects)), do); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// batch works on the subjects from first to before last.
+func (s *Share) batch(ctx context.Context, subjects []Subject, first, last int, do func(context.Context, int)) (err error) {
+	term := s.Term
+	if term == 0 {
+		term = DefaultTerm
+	}
+	claimed := time.Now() // before the database's clock was read, so that ours is up first
+	leases, err := s.Store.Claim(ctx, s.Holder, subjects[first:last], term)
+	if err != nil {
+		return fmt.Errorf("claim work: %w", err)
+	}
+	if len(leases) == 0 {
+		return nil
+	}
+	held := map[Subject]Lease{}
+	for _, l := range leases {
+		held[l.Subject] = l
+	}
+	working, stop := context.WithCancelCause(ctx)
+	kept := make(chan struct{})
+	go func() {
+		defer close(kept)
+		s.keep(working, stop, leases, term, claimed)
+	}()
+	defer func() {
+		stop(nil)
+		<-kept
+		// Also where ctx has ended: others need not wait for the term.
+		releasing, cancel := context.WithTimeout(context.WithoutCancel(ctx), term)
+		defer cancel()
+		if failed := s.Store.Release(releasing, leases); failed != nil {
+			err = errors.Join(err, fmt.Errorf("release work: %w", failed))
+		}
+	}()
+	for i := first; i < last && working.Err() == nil; i++ {
+		if lease, ok := held[subjects[i]]; ok {
+			do(Under(working, lease), i)
+		}
+	}
+	return ctx.Err()
+}
+
+// keep renews leases until ctx ends. Where that fails for a whole term somebody
+// else may hold them: it stops the work.
+func (s *Share) keep(ctx context.Context, stop context.CancelCauseFunc, leases []Lease, term time.Duration, renewed time.Time) {
+	ticker := time.NewTicker(term / 3)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		now := time.Now()
+		trying, cancel := context.WithDeadlineCause(ctx, renewed.Add(term), ErrLost)
+		err := s.Store.Renew(trying, leases, term)
+		cancel()
+		if err == nil {
+			renewed = now
+			continue
+		}
+		if !time.Now().Before(renewed.Add(term)) {
+			stop(fmt.Errorf("%w: %w", ErrLost, err))
+			return
+		}
+	}
+}
+
+type leaseKey struct{}
+
+// Under returns a context in which everything is written under a lease.
+func Under(ctx context.Context, l Lease) context.Context {
+	return context.WithValue(ctx, leaseKey{}, l)
+}
+
+// Held returns the lease under which to write, if there is one.
+func Held(ctx context.Context) (Lease, bool) {
+	l, ok := ctx.Value(leaseKey{}).(Lease)
+	return l, ok
+}
