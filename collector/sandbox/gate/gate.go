@@ -23,7 +23,7 @@ type Fault string
 
 // Faults.
 const (
-	None            Fault = "" // all goes well
+	None            Fault = ""                 // all goes well
 	CommitThenHang  Fault = "commit then hang" // booked, no answer until the client gives up
 	CommitThenCut   Fault = "commit then cut"  // booked, the connection ends without an answer
 	FailUncommitted Fault = "fail"             // not booked, status 500
