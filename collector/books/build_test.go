@@ -65,6 +65,15 @@ func TestTaxesOfTwoAuthoritiesAreOneDetailWithTwoComponents(t *testing.T) {
 	}
 }
 
+func TestABillPutOnAnotherThatIsNotKnownIsAskedAbout(t *testing.T) {
+	t.Parallel()
+	_, problems := books.Build(day(ukMapping(t),
+		receipt(document.Sale, "3", item("6.00", vat20("5.00", "1.00")), document.Link{Relation: document.MergedInto, Number: "4"})))
+	if len(problems) != 1 || problems[0].Code != books.Unbalanced {
+		t.Errorf("problems are %+v, want one about what was not paid", problems)
+	}
+}
+
 func TestTheBaseOfATaxOnATaxIsNotDoubled(t *testing.T) {
 	t.Parallel()
 	m := ukMapping(t, func(m *books.Mapping) { m.Taxes = []books.TaxRule{{Till: "F", Code: "FED"}, {Till: "P", Code: "PROV"}} })

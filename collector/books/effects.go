@@ -25,9 +25,10 @@ type Unclear struct {
 }
 
 // Effects says which of the documents move money, sorted by key. Only COMPLETED
-// receipts and cash movements do. A void and its original that are both among
-// the documents do nothing; a void of an older receipt undoes that receipt, by
-// its own amounts where the till states them, else by those of the original.
+// receipts and cash movements do, and of two bills that were put together only
+// the one that was paid. A void and its original that are both among the
+// documents do nothing; a void of an older receipt undoes that receipt, by its
+// own amounts where the till states them, else by those of the original.
 func Effects(documents []*document.Document, originals map[string]*document.Document) ([]Effect, []Unclear) {
 	r := resolver{byKey: make(map[string]*document.Document, len(documents)), originals: originals}
 	r.keys = make([]string, 0, len(documents))
@@ -80,10 +81,16 @@ func stated(d *document.Document) bool {
 	return len(d.Lines) > 0 || len(d.Tenders) > 0 || d.Movement != nil
 }
 
-// merged reports whether a receipt was put on another one, which has its lines
-// and their payment.
-func merged(d *document.Document) bool {
-	return len(d.Tenders) == 0 && slices.ContainsFunc(d.Links, func(l document.Link) bool { return l.Relation == document.MergedInto })
+// merged reports whether a receipt was put on another one that is known and paid:
+// its lines count there. Where the other is not known it counts as any receipt.
+func (r *resolver) merged(d *document.Document) bool {
+	return len(d.Tenders) == 0 && slices.ContainsFunc(d.Links, func(l document.Link) bool {
+		if l.Relation != document.MergedInto {
+			return false
+		}
+		into := r.document(r.find(d, l))
+		return into != nil && counts(into) && len(into.Tenders) > 0
+	})
 }
 
 func (r *resolver) findVoids() {
@@ -193,7 +200,7 @@ func (r *resolver) effect(key string) (Effect, bool) {
 		return Effect{}, false
 	case d.Kind == document.OtherKind && stated(d):
 		return no(UnknownKind, string(d.Kind))
-	case !d.Kind.Receipt() && !d.Kind.Movement(), r.undone(key, 0), merged(d):
+	case !d.Kind.Receipt() && !d.Kind.Movement(), r.undone(key, 0), r.merged(d):
 		return Effect{}, false
 	case d.Kind.Movement() && d.Movement == nil:
 		return no(UnknownKind, string(d.Kind)+" without a movement")
