@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"errors"
+	"runtime/debug"
 	"time"
 
 	"tillbook.example/tillbook/agent/outbox/index"
@@ -64,6 +65,7 @@ func (f *follower) follow(stop <-chan struct{}) {
 			if err := f.refresh(restTouched); err != nil {
 				f.o.Logger.Warn("outbox: log was not read for the index", "error", err)
 			}
+			debug.FreeOSMemory() // what the work took is not needed at rest
 		}
 	}
 }

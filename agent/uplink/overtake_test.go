@@ -3,6 +3,7 @@ package uplink_test
 import (
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -180,8 +181,9 @@ func TestTheLimitHoldsBackTheBacklogAndNotASale(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const rate = 8 << 10
-		limit := rate
-		c, s := behind(t, 0, 8, nil, func(o *uplink.Options) { o.Limit = func(time.Time) int { return limit } })
+		var limit atomic.Int64
+		limit.Store(rate)
+		c, s := behind(t, 0, 8, nil, func(o *uplink.Options) { o.Limit = func(time.Time) int { return int(limit.Load()) } })
 		s.hearBatch()
 		s.ack(theirs(t, c, 10))
 		noise(c.disk, 200)                  // a kilobyte each that does not compress
@@ -202,7 +204,7 @@ func TestTheLimitHoldsBackTheBacklogAndNotASale(t *testing.T) {
 		if b := s.hearBatch(); b.Count != 1 || !time.Now().Equal(before) {
 			t.Errorf("a sale went after %s, in a batch of %d", time.Since(before), b.Count)
 		}
-		limit = 0 // closing time
+		limit.Store(0) // closing time
 		if b := s.hearBatch(); b.Count < 5 {
 			t.Errorf("heard %d records", b.Count)
 		}
