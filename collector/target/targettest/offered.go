@@ -15,16 +15,20 @@ func chartChecks() []check {
 		b := h.Open(t)
 		return offers(t, b.Capabilities().Chart, "a chart of accounts", func() error { _, err := b.Chart(t.Context()); return err })
 	}
+	const code = "a tax code"
+	bears := func(t *testing.T, h Harness, name string) bool {
+		return offered(t, h) && (name != code || offers(t, !h.NoTaxCodes, "lines that bear tax codes"))
+	}
 	unknown := func(name string, change func(*target.Payload, string)) check {
 		return check{name + " that is not there is refused and named", func(t *testing.T, h Harness) {
-			if offered(t, h) {
+			if bears(t, h, name) {
 				refused(t, h, changed(h, func(p *target.Payload) { change(p, "Not There") }), "Not There")
 			}
 		}}
 	}
 	retired := func(what string, of func(Harness) string) check {
 		return check{what + " that was retired is refused and named", func(t *testing.T, h Harness) {
-			if offered(t, h) {
+			if bears(t, h, what) {
 				h.Retire(t, of(h))
 				refused(t, h, Sample(h, reference), of(h))
 			}
@@ -57,7 +61,7 @@ func chartChecks() []check {
 			}
 		}},
 		unknown("an account", func(p *target.Payload, name string) { p.Lines[0].Account = name }),
-		unknown("a tax code", func(p *target.Payload, name string) { p.Lines[1].Tax.Code = name }),
+		unknown(code, func(p *target.Payload, name string) { p.Lines[1].Tax.Code = name }),
 		unknown("a value of a dimension", func(p *target.Payload, name string) {
 			values := map[string]string{}
 			for d := range p.Lines[1].Dimensions {
@@ -66,7 +70,7 @@ func chartChecks() []check {
 			p.Lines[1].Dimensions = values
 		}),
 		retired("an account", func(h Harness) string { return h.Accounts[1] }),
-		retired("a tax code", func(h Harness) string { return h.Tax }),
+		retired(code, func(h Harness) string { return h.Tax }),
 	}
 }
 

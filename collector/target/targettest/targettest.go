@@ -37,6 +37,8 @@ type Harness struct {
 	// Tax is a tax code of 20 percent on sales, Exempt one of 0, Purchase one of 20
 	// percent on purchases; left out they are V20, EX and P20.
 	Tax, Exempt, Purchase string
+	// NoPurchases: no tax on purchases is posted. NoTaxCodes: lines bear none.
+	NoPurchases, NoTaxCodes bool
 	// Dimensions are what a line of sales may be split by.
 	Dimensions map[string]string
 
