@@ -10,6 +10,7 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -31,6 +32,7 @@ import (
 	"tillbook.example/tillbook/collector/merchant"
 	"tillbook.example/tillbook/collector/posting"
 	"tillbook.example/tillbook/collector/storage"
+	"tillbook.example/tillbook/collector/work"
 	tillbookv1 "tillbook.example/tillbook/proto/tillbookv1"
 	"tillbook.example/tillbook/shared/buildinfo"
 )
@@ -79,9 +81,13 @@ func WithHooks(h Hooks) Option {
 	return func(a *App) { a.closer.At, a.poster.At = h.Close, h.Post }
 }
 
-// OpenDatabase opens and migrates the database in the data folder.
-func OpenDatabase(ctx context.Context, folder string) (*storage.DB, error) {
-	db, err := storage.Open(ctx, storage.Options{Path: filepath.Join(folder, DatabaseFile)})
+// OpenDatabase opens and migrates the configured database.
+func OpenDatabase(ctx context.Context, config Config) (*storage.DB, error) {
+	o := storage.Options{Path: config.Database.Path, DSN: config.Database.DSN}
+	if o.DSN == "" && o.Path == "" {
+		o.Path = filepath.Join(config.Data, DatabaseFile)
+	}
+	db, err := storage.Open(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +111,7 @@ func New(ctx context.Context, config Config, log *slog.Logger, options ...Option
 	if a.keys, err = OpenKeys(config.Data, time.Now()); err != nil {
 		return nil, err
 	}
-	if a.db, err = OpenDatabase(ctx, config.Data); err != nil {
+	if a.db, err = OpenDatabase(ctx, config); err != nil {
 		return nil, err
 	}
 	clock := func() time.Time { return a.now() }
@@ -124,6 +130,10 @@ func New(ctx context.Context, config Config, log *slog.Logger, options ...Option
 	}
 	a.closer = &day.Closer{Store: a.db, Now: clock, Mapping: a.db.Mapping, Rest: min(2*config.Work.Every, longestRest)}
 	a.poster = &posting.Poster{Store: a.db, Directory: a.db, Target: Targets(), Now: clock}
+	if config.Database.DSN != "" { // others may work on it too
+		share := &work.Share{Store: a.db, Holder: rand.Text(), Term: config.Work.Term}
+		a.closer.Share, a.poster.Share = share, share
+	}
 	for _, option := range options {
 		option(a)
 	}

@@ -95,6 +95,8 @@ func TestEachSettingThatCannotWorkIsNamedWithWhatToDo(t *testing.T) {
 		"no host":                  {func(c *app.Config) { c.Agents.Hosts = nil }, []string{"agents.hosts: ", "at least one host"}},
 		"work without a pause":     {func(c *app.Config) { c.Work.Every = 0 }, []string{"work.every: ", "too often"}},
 		"an audit without a pause": {func(c *app.Config) { c.Work.Audit = 0 }, []string{"work.audit: ", "too often"}},
+		"two databases":            {func(c *app.Config) { c.Database = app.Database{Path: "a", DSN: "b"} }, []string{"database: ", "keep one"}},
+		"a term without an end":    {func(c *app.Config) { c.Work.Term = 0 }, []string{"work.term: ", "one second"}},
 		"a level that is none":     {func(c *app.Config) { c.Log.Level = "eror" }, []string{"log.level: ", `did you mean "error"`}},
 		"a format that is none":    {func(c *app.Config) { c.Log.Format = "yaml" }, []string{"log.format: ", "text, json"}},
 	} {
@@ -108,6 +110,28 @@ func TestEachSettingThatCannotWorkIsNamedWithWhatToDo(t *testing.T) {
 	}
 	if _, _, err := app.Load(settings.Values("flag", map[string]string{"agents.listen": "x"})); err == nil {
 		t.Error("a bad value was not checked after loading")
+	}
+}
+
+func TestAPasswordInTheDSNIsNotShown(t *testing.T) {
+	t.Parallel()
+	for dsn, want := range map[string]string{
+		"postgres://till:s%2Fecr:et@db:5432/tillbook?sslmode=verify-full": "postgres://till:xxxxx@db:5432/tillbook?sslmode=verify-full",
+		"postgres://till@db/tillbook?password=secret&x=1":                 "postgres://till@db/tillbook?password=xxxxx&x=1",
+		"host=db user=till password=secret dbname=tillbook":               "host=db user=till password=xxxxx dbname=tillbook",
+		`password = 'se cr\'et' dbname=tillbook`:                          "password = xxxxx dbname=tillbook",
+		"postgres://till@db/tillbook":                                     "postgres://till@db/tillbook",
+		"":                                                                "",
+	} {
+		config, origins, err := app.Load(settings.Values("flag", map[string]string{"database.dsn": dsn}))
+		if err != nil || config.Database.DSN != dsn {
+			t.Errorf("%q was read as %q, %v", dsn, config.Database.DSN, err)
+		}
+		for _, o := range origins {
+			if o.Key == "database.dsn" && o.Value != want {
+				t.Errorf("%q is shown as %q, want %q", dsn, o.Value, want)
+			}
+		}
 	}
 }
 
@@ -280,7 +304,7 @@ func TestACollectorThatComesUpAgainIsTheSameToItsAgents(t *testing.T) {
 
 func TestAnAgentIsToldTheCurrencyAndZoneOfItsStoreOnly(t *testing.T) {
 	t.Parallel()
-	db, err := app.OpenDatabase(t.Context(), t.TempDir())
+	db, err := app.OpenDatabase(t.Context(), config(t.TempDir()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/intake/mqtt"
+	"tillbook.example/tillbook/collector/work"
 	"tillbook.example/tillbook/shared/settings"
 	"tillbook.example/tillbook/shared/suggest"
 )
@@ -20,12 +22,13 @@ const EnvPrefix = "TILLBOOK_COLLECTOR"
 
 // Config is all that can be set.
 type Config struct {
-	Data   string `koanf:"data"` // folder of database and authority
-	Agents Agents `koanf:"agents"`
-	MQTT   MQTT   `koanf:"mqtt"`
-	Ops    Ops    `koanf:"ops"`
-	Work   Work   `koanf:"work"`
-	Log    Log    `koanf:"log"`
+	Data     string   `koanf:"data"` // folder of database and authority
+	Database Database `koanf:"database"`
+	Agents   Agents   `koanf:"agents"`
+	MQTT     MQTT     `koanf:"mqtt"`
+	Ops      Ops      `koanf:"ops"`
+	Work     Work     `koanf:"work"`
+	Log      Log      `koanf:"log"`
 }
 
 // Agents is where agents connect.
@@ -51,10 +54,19 @@ type Ops struct {
 	Listen string `koanf:"listen"`
 }
 
+// Database is where everything is kept: at most one of both.
+type Database struct {
+	Path string `koanf:"path"` // SQLite file; empty: in the data folder
+	DSN  string `koanf:"dsn"`  // PostgreSQL database that several collectors may share
+}
+
 // Work paces the rooms that close and post days.
 type Work struct {
 	Every time.Duration `koanf:"every"` // between looks at the days
 	Audit time.Duration `koanf:"audit"` // between audits of the promises
+	// Term is how long a collector on a shared database may be silent until others
+	// take its work over.
+	Term time.Duration `koanf:"term"`
 }
 
 // Log says what is logged and how.
@@ -69,7 +81,7 @@ func Defaults() Config {
 		Data:   "/var/lib/tillbook-collector",
 		Agents: Agents{Listen: "0.0.0.0:7443", Hosts: []string{"localhost"}, Recovery: fleet.DefaultRecovery},
 		Ops:    Ops{Listen: "127.0.0.1:7420"},
-		Work:   Work{Every: 5 * time.Second, Audit: 15 * time.Minute},
+		Work:   Work{Every: 5 * time.Second, Audit: 15 * time.Minute, Term: work.DefaultTerm},
 		Log:    Log{Level: "info", Format: "text"},
 	}
 }
@@ -81,8 +93,19 @@ func Load(layers ...settings.Layer) (Config, []settings.Origin, error) {
 	if err != nil {
 		return c, nil, err
 	}
+	for i := range origins {
+		if origins[i].Key == "database.dsn" {
+			origins[i].Value = redacted(origins[i].Value)
+		}
+	}
 	return c, origins, c.Check()
 }
+
+// passwords finds them in a DSN: after the user of a URL, or as a word.
+var passwords = regexp.MustCompile(`(://[^/?#:@]*:)[^/?#]*(@)|(password\s*=\s*)(?:'(?:[^'\\]|\\.)*'|[^\s&]*)`)
+
+// redacted is a DSN without its password, to be shown.
+func redacted(dsn string) string { return passwords.ReplaceAllString(dsn, "${1}${3}xxxxx${2}") }
 
 // Check reports every setting that cannot work.
 func (c Config) Check() error {
@@ -122,6 +145,12 @@ func (c Config) Check() error {
 	}
 	if c.Work.Every < 10*time.Millisecond {
 		bad("work.every", "%s is too often", c.Work.Every)
+	}
+	if c.Database.Path != "" && c.Database.DSN != "" {
+		bad("database", "both path and dsn are set; keep one")
+	}
+	if c.Work.Term < time.Second || c.Work.Term > time.Hour {
+		bad("work.term", "%s: from one second to one hour", c.Work.Term)
 	}
 	if c.Work.Audit < time.Second {
 		bad("work.audit", "%s is too often", c.Work.Audit)

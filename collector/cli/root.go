@@ -60,7 +60,7 @@ func origins(layers ...settings.Layer) ([]settings.Origin, error) {
 	return values, err
 }
 
-// onDatabase runs f over the database of the configured data folder.
+// onDatabase runs f over the configured database.
 func (e env) onDatabase(cmd *cobra.Command, f func(db *storage.DB) error) (err error) {
 	_, db, err := e.database(cmd.Context())
 	if err != nil {
@@ -70,7 +70,7 @@ func (e env) onDatabase(cmd *cobra.Command, f func(db *storage.DB) error) (err e
 	return f(db)
 }
 
-// database opens the database of the configured data folder.
+// database opens the configured database.
 func (e env) database(ctx context.Context) (app.Config, *storage.DB, error) {
 	config, err := e.load()
 	if err != nil {
@@ -79,7 +79,7 @@ func (e env) database(ctx context.Context) (app.Config, *storage.DB, error) {
 	if _, err := os.Stat(config.Data); err != nil {
 		return config, nil, exit.With(exit.Unreachable, fmt.Errorf("data folder: %w; name it with --data", err))
 	}
-	db, err := app.OpenDatabase(ctx, config.Data)
+	db, err := app.OpenDatabase(ctx, config)
 	if err != nil {
 		return config, nil, exit.With(exit.Unreachable, err)
 	}

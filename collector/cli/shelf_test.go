@@ -29,7 +29,7 @@ func open(t *testing.T) *counter {
 	t.Helper()
 	c := &counter{T: t, data: t.TempDir()}
 	var err error
-	c.db, err = app.OpenDatabase(t.Context(), c.data)
+	c.db, err = app.OpenDatabase(t.Context(), app.Config{Data: c.data})
 	c.must(err)
 	t.Cleanup(func() { c.must(c.db.Close()) })
 	_, err = c.db.Apply(t.Context(), merchant.Merchant{ID: "corner", Name: "Corner", Country: "GB", Currency: "GBP", Stores: []merchant.Store{{ID: "S1", Zone: "Europe/London"}}}, time.Now())
