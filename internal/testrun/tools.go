@@ -33,6 +33,7 @@ type tool struct {
 var testTools = []tool{
 	{name: "hledger", pkg: "hledger", why: "an independent book-keeper reads the journals that the text target writes"},
 	{name: "bean-check", pkg: "beancount", why: "a second one, with its own idea of what balances"},
+	{name: "xmllint", pkg: "libxml2-utils", why: "checks what goes to QuickBooks against its published schema"},
 	{name: "mosquitto", pkg: "mosquitto", why: "a real broker between agents and collectors"},
 	{name: "postgres", pkg: "postgresql", why: "collectors on a real database server", aside: "/usr/lib/postgresql/*/bin/postgres"},
 	{name: "mkfs.ext4", pkg: "e2fsprogs", why: "file systems of their own, whose power is cut and which fill up"},
