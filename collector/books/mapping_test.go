@@ -54,6 +54,31 @@ func TestAMappingThatIsWrongSaysWhereAndWhatWasMeant(t *testing.T) {
 	}
 }
 
+func TestAMappingSaysWhatItChooses(t *testing.T) {
+	t.Parallel()
+	m, err := books.ParseMapping([]byte(`
+currency: AUD
+form: zero_invoice
+out_of_scope: BASEXCLUDED
+cost_of_goods: true
+post_payouts: true
+issuers: {Sister Ltd: Due from Sister Ltd}
+taxes: [{till: A, consumption: EAT_IN, code: GST}]
+tracking: [{name: Class, by: category, values: {Food: Kitchen}, else: Rest}]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := books.Mapping{
+		Currency: "AUD", Form: books.ZeroForm, OutOfScope: "BASEXCLUDED", CostOfGoods: true, PostPayouts: true,
+		Issuers: map[string]string{"Sister Ltd": "Due from Sister Ltd"}, Taxes: []books.TaxRule{{Till: "A", Consumption: "EAT_IN", Code: "GST"}},
+		Tracking: []books.Tracking{{Name: "Class", By: "category", Values: map[string]string{"Food": "Kitchen"}, Else: "Rest"}},
+	}
+	if diff := cmp.Diff(want, m); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestTheTaxRuleWithMostThatMatchesCounts(t *testing.T) {
 	t.Parallel()
 	code := func(rules string, tax document.Tax) string {

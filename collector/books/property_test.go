@@ -41,6 +41,10 @@ func drawMapping(t *rapid.T) books.Mapping {
 	m.Discounts = rapid.SampledFrom([]string{"net", "gross"}).Draw(t, "discounts")
 	m.ServiceCharge = rapid.SampledFrom([]string{"house", "staff"}).Draw(t, "service charge")
 	m.PostBanking = rapid.Bool().Draw(t, "banking")
+	m.CostOfGoods = rapid.Bool().Draw(t, "cost")
+	if rapid.Bool().Draw(t, "tracking") {
+		m.Tracking = []books.Tracking{{Name: "Class", By: "category", Else: "none"}, {Name: "Place", By: "consumption"}}
+	}
 	m.Suspense = rapid.SampledFrom([]string{"", "acct suspense"}).Draw(t, "suspense")
 	m.Dimensions = rapid.SampledFrom([][]string{nil, {"store", "terminal", "category", "consumption"}}).Draw(t, "dimensions")
 	if rapid.Bool().Draw(t, "rounding") {

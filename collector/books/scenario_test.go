@@ -158,7 +158,7 @@ func accountingPage(t testing.TB) string {
 			if len(entry.Lines) == 0 {
 				out.WriteString("\nNothing is booked.\n")
 			} else {
-				out.WriteString("\n```\n" + align(s.journal) + "```\n")
+				out.WriteString("\n```\n" + align(t, s.journal, entry) + "```\n")
 			}
 			for _, account := range slices.Sorted(maps.Keys(s.leaves)) {
 				fmt.Fprintf(&out, "\n%s then holds %s.\n", account, s.leaves[account])
@@ -177,9 +177,16 @@ func accountingPage(t testing.TB) string {
 	return out.String()
 }
 
-// align writes a journal with its amounts under each other.
-func align(text string) string {
+// align writes a journal with its amounts under each other, and beside each line
+// of the entry that bears tax its code, amount, base and direction.
+func align(t testing.TB, text string, entry books.Entry) string {
+	t.Helper()
 	var out strings.Builder
+	rows, taken := journal(t, entry.Lines), map[int]bool{}
+	places, err := money.Places(entry.Currency)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for row := range strings.Lines(strings.TrimSpace(text)) {
 		fields := strings.Fields(row)
 		if len(fields) == 0 {
@@ -187,7 +194,17 @@ func align(text string) string {
 			continue
 		}
 		last := len(fields) - 1
-		fmt.Fprintf(&out, "%s %-34s %10s\n", fields[0], strings.Join(fields[1:last], " "), fields[last])
+		fmt.Fprintf(&out, "%s %-34s %10s", fields[0], strings.Join(fields[1:last], " "), fields[last])
+		for i, l := range entry.Lines {
+			if rows[i] == strings.Join(fields, " ") && !taken[i] {
+				taken[i] = true
+				if l.Tax != nil {
+					fmt.Fprintf(&out, "   %s %s on %s, %s", l.Tax.Code, l.Tax.Amount.Format(places), l.Tax.Base.Format(places), strings.ToLower(l.Tax.Direction))
+				}
+				break
+			}
+		}
+		out.WriteString("\n")
 	}
 	return out.String()
 }
@@ -201,7 +218,8 @@ change the page, change a scenario and run
     go test ./collector/books -update
 
 A store-day becomes one entry. Its lines are grouped by account, sale or return,
-tax and dimensions; blocks below only set apart what belongs together. Sales and
+tax and dimensions; blocks below only set apart what belongs together. Beside a
+line that bears tax stand the tax code of the books, the tax and its base. Sales and
 returns are never netted, nor is their tax. What the till printed is taken over:
 tax and rounding are not worked out again. Money that belongs to others is a
 liability. Where the mapping does not say where an amount belongs, nothing is

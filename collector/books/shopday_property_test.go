@@ -85,6 +85,48 @@ func TestTheRevisionsOfADayAddUpToItsDocuments(t *testing.T) {
 	})
 }
 
+// TestVoidsTakeBackWhatTheirReceiptsDid voids some receipts of a day: on the same
+// day nothing of them is left, on a later day their accounts get it back.
+func TestVoidsTakeBackWhatTheirReceiptsDid(t *testing.T) {
+	t.Parallel()
+	wide(t, func(t *rapid.T, d shopDay) {
+		m := d.mapping(t)
+		var kept, undone, voidings []*document.Document
+		originals := map[string]*document.Document{}
+		for _, r := range d.documents {
+			if r.Movement != nil || rapid.Bool().Draw(t, "kept") {
+				kept = append(kept, r)
+				continue
+			}
+			undone = append(undone, r)
+			originals[r.Key.String()] = r
+			key := r.Key
+			v := receipt(document.PostVoid, "V"+key.Number, document.Link{Relation: document.Voids, Key: &key})
+			v.Currency = r.Currency
+			voidings = append(voidings, v)
+		}
+		whole, problems := books.Build(day(m, append(append(voidings, undone...), kept...)...))
+		without, _ := books.Build(day(m, kept...))
+		if !bytes.Equal(whole.Canonical(), without.Canonical()) || len(problems) > 0 {
+			t.Fatalf("voided on the same day, something is left: %+v", problems)
+		}
+		later := day(m, voidings...)
+		later.Originals = originals
+		back, problems := books.Build(later)
+		sums := accountsOf(back)
+		for account, amount := range accountsOf(first(books.Build(day(m, undone...)))) {
+			if sums[account] += amount; sums[account] == 0 {
+				delete(sums, account)
+			}
+		}
+		if len(sums) > 0 || len(problems) > 0 {
+			t.Fatalf("voided later, %v is left: %+v", sums, problems)
+		}
+	})
+}
+
+func first(entry books.Entry, _ []books.Problem) books.Entry { return entry }
+
 func values(live map[string]*document.Document) []*document.Document {
 	list := make([]*document.Document, 0, len(live))
 	for _, d := range live {
