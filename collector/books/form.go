@@ -89,6 +89,7 @@ type row struct {
 	SalesLine
 	pays     bool
 	giftCard bool
+	cost     bool // of goods
 	// direction of its tax
 	direction string
 }
@@ -101,15 +102,25 @@ func (e Entry) SalesDocuments(m Mapping, form Form, o FormOptions) ([]SalesDocum
 	if err != nil {
 		return nil, fmt.Errorf("put %s into form %s: %w", e.Subject, form, err)
 	}
-	switch form {
-	case JournalForm:
+	if form == JournalForm {
 		return []SalesDocument{assemble(Journal, rows, nil, taxes)}, nil
-	case ZeroForm:
-		return []SalesDocument{assemble(Invoice, rows, nil, taxes)}, nil
-	case InvoiceForm:
-		return invoiced(rows, taxes, o), nil
 	}
-	return nil, fmt.Errorf("put %s into form %q: it is not one of %v", e.Subject, form, Forms)
+	// What goods cost is no matter of the customer: it is a journal of its own.
+	sales := slices.DeleteFunc(slices.Clone(rows), func(r row) bool { return r.cost })
+	costs := slices.DeleteFunc(rows, func(r row) bool { return !r.cost })
+	var documents []SalesDocument
+	switch form {
+	case ZeroForm:
+		documents = []SalesDocument{assemble(Invoice, sales, nil, taxes)}
+	case InvoiceForm:
+		documents = invoiced(sales, taxes, o)
+	default:
+		return nil, fmt.Errorf("put %s into form %q: it is not one of %v", e.Subject, form, Forms)
+	}
+	if len(costs) > 0 {
+		documents = append(documents, assemble(Journal, costs, nil, nil))
+	}
+	return documents, nil
 }
 
 // rows reads the lines of the entry, and the tax that the target will book for
@@ -125,7 +136,7 @@ func (e Entry) rows(m Mapping, o FormOptions) ([]row, map[string]money.Minor, er
 		if l.Side == Credit {
 			sign = -1
 		}
-		r := row{pays: pays(l.Role), giftCard: l.Role == GiftCards, SalesLine: SalesLine{Of: i, Account: l.Account, Text: l.Rule, Amount: sign * l.Amount, Dimensions: l.Dimensions}}
+		r := row{pays: pays(l.Role), giftCard: l.Role == GiftCards, cost: l.Role == CostOfGoods || l.Role == Inventory, SalesLine: SalesLine{Of: i, Account: l.Account, Text: l.Rule, Amount: sign * l.Amount, Dimensions: l.Dimensions}}
 		switch {
 		case !o.Taxed:
 		case l.Role == OutputTax || l.Role == InputTax:
@@ -214,11 +225,12 @@ func recompute(rows []row, taxes map[string]money.Minor, m Mapping, o FormOption
 		if !known || rows[i].Tax == 0 && rate == 0 {
 			continue
 		}
-		exact, err := money.MulDiv(money.Decimal(rows[i].Base)*money.One, rate, 100*money.One)
+		// A count of minor units times a share is rounded to a count of minor units.
+		count, err := money.MulDiv(money.Decimal(rows[i].Base), rate, 100*money.One)
 		if err != nil {
 			return nil, fmt.Errorf("tax of line %d: %w", rows[i].Of+1, err)
 		}
-		own := money.Minor(exact.RoundTo(0) / money.One)
+		own := money.Minor(count)
 		if own == rows[i].Tax {
 			continue
 		}

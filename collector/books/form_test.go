@@ -167,6 +167,18 @@ func TestGiftCardsGoByARedemptionAccountWhereAnInvoiceAsksForIt(t *testing.T) {
 	}
 }
 
+func TestTheCostOfGoodsIsAJournalBesideTheInvoice(t *testing.T) {
+	t.Parallel()
+	goods := item("60.00", vat20("50.00", "10.00"))
+	goods.Cost = &document.Money{Amount: dec("42.00"), Currency: "GBP"}
+	m := ukMapping(t, func(m *books.Mapping) { m.CostOfGoods = true })
+	entry, _ := books.Build(day(m, receipt(document.Sale, "1", goods, card("60.00"))))
+	made := inForm(t, entry, m, books.InvoiceForm, books.FormOptions{Taxed: true})
+	if len(made) != 2 || text(made[0]) != "Sales 5000 STD-20 1000" || made[1].Kind != books.Journal || text(made[1]) != "Cost of goods sold 4200 | Inventory -4200" {
+		t.Errorf("it is %+v, want an invoice of 60.00 and a journal of 42.00", made)
+	}
+}
+
 func TestADayKeepsTheFormOfItsFirstPosting(t *testing.T) {
 	t.Parallel()
 	m := books.Mapping{Form: books.ZeroForm}

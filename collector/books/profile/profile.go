@@ -167,6 +167,35 @@ func (p Profile) Mapping(c Choices) (books.Mapping, error) {
 	return m, nil
 }
 
+// Target is the kind of accounting software that a form is chosen for.
+type Target string
+
+// Targets.
+const (
+	Xero       Target = "xero"
+	QuickBooks Target = "quickbooks"
+	Ledger     Target = "ledger" // plain text and others that book any journal
+)
+
+// Form returns the form of a day at a target, and whether its lines bear tax
+// codes. Books that report tax when money comes (cashBasis) see sales and
+// payments apart. A journal without tax codes is chosen only where it credits no
+// tax account that the software keeps itself: in the United States each
+// authority has an account of the merchant's own.
+func (p Profile) Form(target Target, cashBasis bool) (form books.Form, taxed bool) {
+	switch {
+	case target == Xero && cashBasis:
+		return books.InvoiceForm, true
+	case target == Xero:
+		return books.ZeroForm, true
+	case target == QuickBooks && p.ByJurisdiction:
+		return books.JournalForm, false
+	case target == QuickBooks:
+		return books.ZeroForm, true // a sales receipt: journals bear no tax codes in Canada
+	}
+	return books.JournalForm, false
+}
+
 func percent(s string) money.Decimal { return money.MustParse(s) }
 
 func profiles() map[string]Profile {
