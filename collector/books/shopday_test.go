@@ -170,12 +170,15 @@ func (s *shop) draw(number string) *document.Document {
 func (s *shop) goods(back bool) document.Line {
 	kinds := []document.LineKind{
 		document.Item, document.Item, document.Service, document.DepositOut, document.ServiceCharge, document.Delivery, document.Surcharge,
-		document.Fee, document.TipHouse, document.OtherLine,
+		document.Fee, document.TipHouse, document.OtherLine, document.VoucherSell,
 	}
 	l := line(rapid.SampledFrom(kinds).Draw(s.T, "line"), "0")
 	l.Category = rapid.SampledFrom([]string{"", "Food", "Drinks"}).Draw(s.T, "category")
 	l.Consumption = rapid.SampledFrom([]string{"", "EAT_IN", "TAKE_AWAY"}).Draw(s.T, "consumption")
 	l.Extended = s.amount("price", 1, 20_000)
+	if l.Kind == document.VoucherSell {
+		l.Voucher = &document.Voucher{Purpose: "SINGLE"}
+	}
 	if l.Kind == document.Item && s.sometimes("cost") {
 		l.Cost = &document.Money{Amount: s.amount("cost of it", 0, 5000)}
 	}
