@@ -87,11 +87,8 @@ type FormOptions struct {
 // row is a line of the entry on its way into a form, debit positive.
 type row struct {
 	SalesLine
-	pays     bool
-	giftCard bool
-	cost     bool // of goods
-	// direction of its tax
-	direction string
+	pays, giftCard, cost bool   // what its role is
+	direction            string // of its tax
 }
 
 // SalesDocuments returns the entry in a form. It fails where the entry has an
@@ -136,7 +133,10 @@ func (e Entry) rows(m Mapping, o FormOptions) ([]row, map[string]money.Minor, er
 		if l.Side == Credit {
 			sign = -1
 		}
-		r := row{pays: pays(l.Role), giftCard: l.Role == GiftCards, cost: l.Role == CostOfGoods || l.Role == Inventory, SalesLine: SalesLine{Of: i, Account: l.Account, Text: l.Rule, Amount: sign * l.Amount, Dimensions: l.Dimensions}}
+		r := row{
+			SalesLine: SalesLine{Of: i, Account: l.Account, Text: l.Rule, Amount: sign * l.Amount, Dimensions: l.Dimensions},
+			pays:      pays(l.Role), giftCard: l.Role == GiftCards, cost: l.Role == CostOfGoods || l.Role == Inventory,
+		}
 		switch {
 		case !o.Taxed:
 		case l.Role == OutputTax || l.Role == InputTax:
