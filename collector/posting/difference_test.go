@@ -237,7 +237,7 @@ func TestAPayloadSaysWhatItIsAndWhatIsMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := day.Entry{Ref: day.Ref{Merchant: "m", Store: "s", Day: "2026-11-03"}, Reason: "deadline", Proof: proof}
-	p, err := Payload(merchant.Merchant{ID: "m", Currency: "GBP"}, merchant.Store{ID: "s", Name: "High Street"}, e, "books", 2, []target.Line{{Account: "a", Amount: 1}, {Account: "b", Amount: -1}})
+	p, err := Payload(merchant.Merchant{ID: "m", Currency: "GBP"}, merchant.Store{ID: "s", Name: "High Street"}, e, "books", 2, []target.Line{{Account: "a", Amount: 1}, {Account: "b", Amount: -1}}, e.Day)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,8 +58,14 @@ func revisionOf(k string, r day.Ref, connection string) int {
 	return revision
 }
 
-// Payload returns a revision's payload, with the lines as they are given.
-func Payload(m merchant.Merchant, s merchant.Store, e day.Entry, connection string, revision int, lines []target.Line) (target.Payload, error) {
+// Correction begins the reason of a posting that is booked on another day than its
+// own, since a period is closed. Such postings are what a total of corrections
+// adds up.
+const Correction = "correction; "
+
+// Payload returns a revision's payload, with the lines as they are given, booked
+// on a day.
+func Payload(m merchant.Merchant, s merchant.Store, e day.Entry, connection string, revision int, lines []target.Line, on bizday.Day) (target.Payload, error) {
 	reference, err := Reference(s, e.Day, revision)
 	if err != nil {
 		return target.Payload{}, err
@@ -73,6 +79,10 @@ func Payload(m merchant.Merchant, s merchant.Store, e day.Entry, connection stri
 		narration += fmt.Sprintf(", change %d (%s)", revision-1, e.Reason)
 	}
 	reason := e.Reason
+	if on != e.Day {
+		narration += fmt.Sprintf(", booked on %s, the first open day", on)
+		reason = Correction + reason
+	}
 	var proof day.Proof
 	if err := proof.Read(e.Proof); err != nil {
 		return target.Payload{}, fmt.Errorf("payload %s: %w", reference, err)
@@ -81,7 +91,7 @@ func Payload(m merchant.Merchant, s merchant.Store, e day.Entry, connection stri
 		reason += "; missing: " + strings.Join(proof.Missing, "; ")
 	}
 	p := target.Payload{
-		Key: key(e.Ref, connection, revision), Reference: reference, Date: e.Day, Currency: m.Currency,
+		Key: key(e.Ref, connection, revision), Reference: reference, Date: on, Currency: m.Currency,
 		Narration: plain(narration), Reason: plain(reason), Lines: lines,
 	}
 	if len(proof.Documents) > 0 {

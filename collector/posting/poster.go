@@ -80,6 +80,7 @@ type subject struct {
 	due    Due
 	config merchant.Merchant
 	store  merchant.Store
+	books  merchant.Connection
 	target target.Target
 }
 
@@ -164,7 +165,7 @@ func (p *Poster) open(ctx context.Context, due Due) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &subject{p, due, m, store, t}, nil
+	return &subject{p, due, m, store, connection, t}, nil
 }
 
 func (s *subject) deliver(ctx context.Context) (string, error) {
@@ -186,7 +187,11 @@ func (s *subject) deliver(ctx context.Context) (string, error) {
 	for _, p := range s.due.Postings {
 		revision = max(revision, p.Revision+1)
 	}
-	payload, err := Payload(s.config, s.store, s.due.Entry, s.due.Target, revision, lines)
+	period, err := s.target.Period(ctx)
+	if err != nil {
+		return "", fmt.Errorf("ask up to when the books are closed: %w", err)
+	}
+	payload, err := Payload(s.config, s.store, s.due.Entry, s.due.Target, revision, lines, s.dated(period))
 	if err != nil {
 		return "", err
 	}
@@ -217,6 +222,12 @@ func (s *subject) settle(ctx context.Context, p Posting) (string, error) {
 			// It was never booked, and is of no use any more.
 			return s.move(ctx, p, Undone, p.Error)
 		}
+		if dated, err := s.datedOtherwise(ctx, p); err != nil || dated {
+			if err != nil {
+				return "", err
+			}
+			return s.move(ctx, p, Undone, p.Error)
+		}
 	}
 	if s.waits(p) {
 		return p.State, nil
@@ -229,6 +240,13 @@ func (s *subject) settle(ctx context.Context, p Posting) (string, error) {
 
 // send sends a posting, once it is noted that it is being sent.
 func (s *subject) send(ctx context.Context, p Posting) (string, error) {
+	period, err := s.target.Period(ctx)
+	if err != nil {
+		return "", fmt.Errorf("ask up to when the books are closed: %w", err)
+	}
+	if !period.Open(p.Payload.Date) {
+		return s.move(ctx, p, Refused, s.closed(period))
+	}
 	from := p.State
 	p.State, p.Error = Sent, ""
 	if err := s.Store.Advance(ctx, p, from); err != nil {
@@ -251,6 +269,11 @@ func (s *subject) send(ctx context.Context, p Posting) (string, error) {
 		return s.move(ctx, p, Refused, err.Error())
 	case errors.Is(err, target.ErrUnavailable):
 		_, moved := s.move(ctx, p, Intended, err.Error())
+		var later *target.Later
+		if errors.As(err, &later) && later.Rest > backoff(p.Attempts) {
+			p.State = Intended
+			s.pause(p, later.Rest)
+		}
 		return "", errors.Join(err, moved)
 	}
 	return s.move(ctx, p, Unknown, err.Error())

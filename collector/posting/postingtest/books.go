@@ -23,6 +23,7 @@ const (
 	Down                // definitely not booked, try later
 	Refuse              // definitely not booked
 	CannotBeFound       // a find fails
+	Throttle            // definitely not booked, try after ThrottleRest
 )
 
 // ErrLost: the answer did not arrive.
@@ -42,6 +43,9 @@ type Books struct {
 }
 
 var _ target.Target = (*Books)(nil)
+
+// ThrottleRest is what a Throttle asks for.
+const ThrottleRest = 10 * time.Minute
 
 // LongestRequest is what Books state.
 const LongestRequest = 10 * time.Second
@@ -110,6 +114,8 @@ func (b *Books) Post(ctx context.Context, p target.Payload) (target.Receipt, err
 		return target.Receipt{}, ErrLost
 	case Down:
 		return target.Receipt{}, target.ErrUnavailable
+	case Throttle:
+		return target.Receipt{}, &target.Later{Rest: ThrottleRest, Err: errors.New("too many requests")}
 	case Refuse:
 		return target.Receipt{}, target.ErrRefused
 	}
