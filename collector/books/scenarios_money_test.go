@@ -61,7 +61,7 @@ func providerScenarios() []scenario {
 				Dr Input VAT                2.00
 				Cr VAT payable              2.00
 				Cr Card clearing           10.00`,
-			source: "Council Directive 2006/112/EC, Articles 44 and 196; United Kingdom: VAT Notice 741A, section 5.",
+			source: "Council Directive 2006/112/EC, Articles 44 and 196; Value Added Tax Act 1994, section 8.",
 		},
 		{
 			name: "38 fees billed monthly are paid at the bank", title: "Fees billed at the end of the month",

@@ -111,7 +111,7 @@ func switzerland() Profile {
 		Rules: []Rule{
 			{Span{"2010-01-01", ""}, DownPayments, TaxedWhenPaid, "Tax on a payment in advance arises when it is taken.", "MWSTG Art. 40 Abs. 1 Bst. c"},
 			{Span{"2010-01-01", ""}, Vouchers, AtUse, "A voucher for an amount is a means of payment; tax is due when it is used.", "ESTV, MWST-Info 07 on vouchers"},
-			{Span{"2010-01-01", ""}, Bottles, Untaxed, "A deposit on packaging that is given back on return is no consideration.", "MWSTG Art. 24; ESTV, MWST-Info 07 on deposits"},
+			{Span{"2010-01-01", ""}, Bottles, Untaxed, "A deposit on packaging that is given back on return is no consideration.", "MWSTG Art. 18 Abs. 2 Bst. h"},
 			{Span{"2010-01-01", ""}, Tips, Voluntary, "A tip beyond the price, given freely, is no consideration; service is in the price.", "ESTV, MWST-Branchen-Info 08"},
 			{Span{"2010-01-01", ""}, ServiceCharge, Taxed, "A charge for service is consideration.", "MWSTG Art. 24 Abs. 1"},
 			{Span{"2010-01-01", ""}, Meals, ByPlace, "Meals on the spot bear the standard rate, food to take away the reduced one.", "MWSTG Art. 25 Abs. 3"},
