@@ -19,6 +19,7 @@ SOAKTIME ?= 30m
 KILLS    ?= 50
 DIST     ?= dist
 SEEDS    ?= 1000
+DAYS     ?= 10000
 
 TOOLS     := $(CURDIR)/.cache/tools
 TOOLSTAMP := $(TOOLS)/built
@@ -102,6 +103,9 @@ powercut: ## SEEDS (1,000) seeded power cuts of the outbox on a disk in memory, 
 
 corpus: ## keep what this version writes and sends as RELEASE=v1.2.3, for later versions to read
 	go run ./internal/compat/write internal/compat/testdata/$(or $(RELEASE),$(error set RELEASE))
+
+days: ## the books over DAYS (10000) random days of a shop that does everything
+	TILLBOOK_DAYS=$(DAYS) go test -count=1 -v -timeout 2h -run 'ShopDay|RevisionsOfADay|Voids|Form|Jurisdiction|FoundFromItsLines' ./collector/books
 
 soak: ## the long tests (build tag soak), for SOAKTIME (30m)
 	TILLBOOK_SOAK=$(SOAKTIME) go test -count=1 -tags soak -run '^TestSoak' -timeout 24h $(or $(PKG),./...)
