@@ -32,7 +32,7 @@ protos = PATH="$(TOOLS):$$PATH" protoc -I proto -out $(1) -opt module=$(MODULE)/
 
 .DEFAULT_GOAL := help
 .PHONY: help build packers packages generate check check-format check-vet check-windows check-static check-generated check-tidy check-rules \
-	test race fuzz bench kill powercut corpus soak demo clean
+	test race fuzz bench kill powercut corpus days soak demo clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
