@@ -64,8 +64,8 @@ type shop struct {
 // day is the business day that tests trade on; it is over.
 var day = time.Now().UTC().AddDate(0, 0, -2).Format(time.DateOnly)
 
-// open makes a shop with one store S1, whose agents are made by join.
-func open(t *testing.T, every string) *shop {
+// bare makes a shop in which nothing runs yet.
+func bare(t *testing.T) *shop {
 	t.Helper()
 	inst, err := installation.New(binaries, t.TempDir())
 	if err != nil {
@@ -74,12 +74,6 @@ func open(t *testing.T, every string) *shop {
 	ctx, cancel := context.WithTimeout(t.Context(), limit())
 	t.Cleanup(cancel)
 	s := &shop{Installation: inst, t: t, ctx: ctx}
-	port, err := installation.FreePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.must(s.Write("collector/collector.yaml", fmt.Sprintf("agents: {listen: \"127.0.0.1:%d\", hosts: [localhost]}\nops: {listen: \"127.0.0.1:0\"}\nwork: {every: %s, audit: 1h}\n", port, every)))
-	s.must(s.Write("merchant.yaml", merchantYAML(s.Path("books"), "")))
 	t.Cleanup(func() {
 		if err := s.StopAll(); err != nil {
 			t.Error(err)
@@ -88,6 +82,17 @@ func open(t *testing.T, every string) *shop {
 			s.logs()
 		}
 	})
+	return s
+}
+
+// open makes a shop with one store S1, whose agents are made by join.
+func open(t *testing.T, every string) *shop {
+	t.Helper()
+	s := bare(t)
+	port, err := installation.FreePort()
+	s.must(err)
+	s.must(s.Write("collector/collector.yaml", fmt.Sprintf("agents: {listen: \"127.0.0.1:%d\", hosts: [localhost]}\nops: {listen: \"127.0.0.1:0\"}\nwork: {every: %s, audit: 1h}\n", port, every)))
+	s.must(s.Write("merchant.yaml", merchantYAML(s.Path("books"), "")))
 	s.collector()
 	s.call(installation.Collector, "collector", "apply", "-f", s.Path("merchant.yaml"))
 	return s

@@ -1,0 +1,202 @@
+package acceptance
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"tillbook.example/tillbook/collector/audit"
+	"tillbook.example/tillbook/collector/storage"
+	"tillbook.example/tillbook/internal/installation"
+	"tillbook.example/tillbook/internal/postgres"
+)
+
+// replicas are the data folders of two collectors on one database.
+var replicas = []string{"collector", "collector-2"}
+
+// openReplicas makes a shop with two collectors on a PostgreSQL database, whose
+// agents reach either by one port, as behind a load balancer.
+func openReplicas(t *testing.T, dsn string) *shop {
+	t.Helper()
+	s := bare(t)
+	var ports []int
+	for range replicas {
+		port, err := installation.FreePort()
+		s.must(err)
+		ports = append(ports, port)
+	}
+	front := balance(t, ports)
+	s.must(s.Write("merchant.yaml", merchantYAML(s.Path("books"), "")))
+	for i, data := range replicas {
+		s.must(s.Write(data+"/collector.yaml", fmt.Sprintf("agents: {listen: \"127.0.0.1:%d\", hosts: [localhost], port: \"%d\"}\nops: {listen: \"127.0.0.1:0\"}\n"+
+			"work: {every: 300ms, audit: 1h, term: 2s}\ndatabase: {dsn: %q}\n", ports[i], front, dsn)))
+		if i > 0 { // the authority is made by the first
+			for _, file := range []string{"authority.key", "authority.pem"} {
+				text, err := os.ReadFile(s.Path(replicas[0], file))
+				s.must(err)
+				s.must(s.Write(data+"/"+file, string(text)))
+			}
+		}
+		s.must(s.Start(s.ctx, installation.Collector, data, "serve"))
+	}
+	s.call(installation.Collector, replicas[0], "apply", "-f", s.Path("merchant.yaml"))
+	return s
+}
+
+// balance listens on a port and joins each connection to one of the others, the
+// next one where one does not answer.
+func balance(t *testing.T, ports []int) int {
+	t.Helper()
+	front, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { front.Close() })
+	go func() {
+		for turn := 0; ; turn++ {
+			client, err := front.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer client.Close()
+				for i := range ports {
+					port := ports[(turn+i)%len(ports)]
+					back, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+					if err != nil {
+						continue
+					}
+					defer back.Close()
+					ended := make(chan struct{}, 2)
+					for _, way := range [2][2]net.Conn{{client, back}, {back, client}} {
+						go func() {
+							_, _ = io.Copy(way[0], way[1]) // the other side sees that it ended
+							ended <- struct{}{}
+						}()
+					}
+					<-ended
+					return
+				}
+			}()
+		}
+	}()
+	return front.Addr().(*net.TCPAddr).Port
+}
+
+// TestTwoCollectorsOnOneDatabaseKeepEverySaleOnceWhileTheyAreKilledAndPaused has
+// two agents of one store sell, while a collector, now one and now the other, is
+// killed, or paused for longer than its leases last.
+func TestTwoCollectorsOnOneDatabaseKeepEverySaleOnceWhileTheyAreKilledAndPaused(t *testing.T) {
+	rounds := 6
+	if os.Getenv("TILLBOOK_KILLS") != "" {
+		rounds, _ = kills(t)
+	}
+	var server postgres.Server
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	dsn := server.Database(t)
+	s := openReplicas(t, dsn)
+	agents := []string{"agent-a", "agent-b"}
+	for _, agent := range agents {
+		s.join(agent, "")
+	}
+	sold := make([]int, len(agents)) // how many each till has rung up
+	stop := make(chan struct{})
+	var selling sync.WaitGroup
+	for i, agent := range agents {
+		selling.Go(func() {
+			for n := 1; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				for s.push(agent, fmt.Sprintf("k%d", n), sale(fmt.Sprint(i+1), n, int64(100+n%977))) != 201 {
+					if s.ctx.Err() != nil {
+						return
+					}
+					pause(s.ctx, 20*time.Millisecond)
+				}
+				sold[i] = n
+				pause(s.ctx, 5*time.Millisecond)
+			}
+		})
+	}
+	random := rand.New(rand.NewPCG(3, 4))
+	for round := range rounds {
+		victim := replicas[random.IntN(len(replicas))]
+		pause(s.ctx, time.Duration(random.IntN(700))*time.Millisecond)
+		if round%2 == 0 {
+			s.must(s.Kill(victim))
+			pause(s.ctx, time.Duration(random.IntN(500))*time.Millisecond)
+			s.must(s.Start(s.ctx, installation.Collector, victim, "serve"))
+			continue
+		}
+		s.must(syscall.Kill(s.Pid(victim), syscall.SIGSTOP))
+		pause(s.ctx, 2500*time.Millisecond)
+		s.must(syscall.Kill(s.Pid(victim), syscall.SIGCONT))
+	}
+	close(stop)
+	selling.Wait()
+	for _, agent := range agents {
+		s.sent(agent)
+	}
+	s.posted(1)
+	s.rungUp(dsn, sold)
+}
+
+// rungUp wants exactly the sales of each till to be stored, booked and posted.
+func (s *shop) rungUp(dsn string, sold []int) {
+	s.t.Helper()
+	db, err := storage.Open(s.ctx, storage.Options{DSN: dsn})
+	s.must(err)
+	revisions := map[string]int{}
+	err = db.EachDocument(s.ctx, "corner", func(d audit.Document) error {
+		revisions[d.Key]++
+		return nil
+	})
+	s.must(errors.Join(err, db.Close()))
+	var gross int64
+	wanted := 0
+	for till, n := range sold {
+		if n < 50 {
+			s.t.Errorf("till %d rang up only %d sales", till+1, n)
+		}
+		for i := range n {
+			gross += int64(100 + (i+1)%977)
+			if key := fmt.Sprintf("S1|%d|RECEIPT|%d", till+1, i+1); revisions[key] != 1 {
+				s.t.Errorf("%s is stored %d times", key, revisions[key])
+			}
+		}
+		wanted += n
+	}
+	if len(revisions) != wanted {
+		s.t.Errorf("%d documents are stored, %d were rung up", len(revisions), wanted)
+	}
+	if got := s.balances(day)["Assets:CardClearing"]; got != gross {
+		s.t.Errorf("card clearing holds %s, rung up were %s", pounds(got), pounds(gross))
+	}
+	var references []string
+	for _, row := range s.days() {
+		for _, p := range row.to("books") {
+			references = append(references, p.Reference)
+		}
+	}
+	slices.Sort(references)
+	if len(references) == 0 || len(slices.Compact(slices.Clone(references))) != len(references) {
+		s.t.Errorf("references are %q", references)
+	}
+	s.t.Logf("%d sales, %d postings", wanted, len(references))
+	s.verify()
+}
