@@ -190,6 +190,12 @@ func TestTheMSIKeepsEverySaleThroughAMachinesLife(t *testing.T) {
 	s.must(s.Stop("collector"))
 	s.ring(to, 40)
 	pause := s.ringDuring(to, func() {
+		// Wine does not tell the older version that it goes for a newer one
+		// (UPGRADINGPRODUCTCODE), so that its removal is refused and leaves the
+		// service to be stopped here.
+		if out, err := w.try(agentExe, "service", "stop"); err != nil {
+			t.Error(out, err)
+		}
 		if err := w.msiexec("/i", drive(filepath.Join(second, "tillbook-agent_1.1.0_x64.msi"))); err != nil {
 			t.Error(err)
 		}
