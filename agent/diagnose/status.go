@@ -4,7 +4,7 @@
 // What it tells is a value that was looked at once; the judgements on it are pure
 // functions, each with a code of the error table (shared/problem). It changes
 // nothing but what doctor is told to set right, and shows neither documents nor
-// amounts, tokens, keys or card numbers: what leaves it as text has passed Mask.
+// tokens nor keys; what is to leave the machine has passed Mask.
 package diagnose
 
 import (
