@@ -42,6 +42,7 @@ import (
 	"fmt"
 	"io/fs"
 	"sync"
+	"time"
 
 	"github.com/pressly/goose/v3"
 
@@ -116,6 +117,13 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		reader:  &pool{DB: reader, statements: map[query]*sql.Stmt{}},
 	}
 	err = db.selfTest(ctx)
+	for tries := 0; err != nil && db.dialect.busy(err) && tries < openTries; tries++ {
+		select {
+		case <-ctx.Done():
+		case <-time.After(openPause):
+		}
+		err = db.selfTest(ctx)
+	}
 	if err == nil {
 		err = d.check(ctx, writer)
 	}
@@ -170,6 +178,14 @@ func (p *pool) prepare(ctx context.Context, queries []query) error {
 	}
 	return nil
 }
+
+// How often and how far apart opening is tried while another process makes the
+// database: SQLite refuses a second one that chooses the journal at once, without
+// the wait that it grants writers.
+const (
+	openTries = 200
+	openPause = 20 * time.Millisecond
+)
 
 // selfTest asks for $2 - $1: some SQLite drivers number parameters by where they
 // first stand, and would quietly store values in the wrong columns.
