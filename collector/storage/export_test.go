@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -101,6 +102,47 @@ func (db *DB) Plan(ctx context.Context, text string) ([]string, error) {
 		steps = append(steps, step)
 	}
 	return steps, rows.Err()
+}
+
+// ServerPlan returns how PostgreSQL would answer a query with any parameters if
+// it could avoid reading whole tables, a line for each step.
+func (db *DB) ServerPlan(ctx context.Context, text string) ([]string, error) {
+	conn, err := db.reader.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	parameters := 0
+	for strings.Contains(text, fmt.Sprintf("$%d", parameters+1)) {
+		parameters++
+	}
+	nulls := ""
+	if parameters > 0 {
+		nulls = "(NULL" + strings.Repeat(", NULL", parameters-1) + ")"
+	}
+	for _, statement := range []string{"SET plan_cache_mode = force_generic_plan", "SET enable_seqscan = off", "PREPARE one AS " + text} {
+		if _, err := conn.ExecContext(ctx, statement); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := conn.QueryContext(ctx, "EXPLAIN EXECUTE one"+nulls)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var steps []string
+	for rows.Next() {
+		var step string
+		if err := rows.Scan(&step); err != nil {
+			return nil, err
+		}
+		steps = append(steps, step)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	_, err = conn.ExecContext(ctx, "DEALLOCATE one")
+	return steps, errors.Join(rows.Err(), err)
 }
 
 // RawInsert stores the rows of a batch as fast as this engine does it: prepared

@@ -1,18 +1,14 @@
 package storage_test
 
 import (
-	"context"
-	"database/sql"
 	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"tillbook.example/tillbook/collector/books"
-	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/intake"
 	"tillbook.example/tillbook/collector/merchant"
 	"tillbook.example/tillbook/collector/storage"
@@ -182,195 +178,29 @@ func TestADatabaseThatForgetsOrCannotKeepAllTextIsRefused(t *testing.T) {
 	}
 }
 
-// stopAt makes each insert into a table wait, as if its transaction took long there,
-// until go on is called.
-func stopAt(t *testing.T, dsn, table string) (goOn func()) {
-	t.Helper()
-	admin, err := sql.Open("pgx", server.AsAdmin(dsn))
+func TestPostgreSQLLooksRowsUpByAnIndex(t *testing.T) {
+	t.Parallel()
+	db := freshPostgres(t)()
+	queries, err := storage.Queries()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { admin.Close() })
-	holder, err := admin.Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	whole := map[string]string{ // reads of a whole table, with the reason
+		"allConfigs": "all merchants", "countDays": "counts of all merchants", "countPostings": "counts of all merchants",
+		"postgresCheck": "roles of the server",
 	}
-	for _, statement := range []string{
-		`CREATE OR REPLACE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END'`,
-		`CREATE TRIGGER wait BEFORE INSERT ON ` + table + ` FOR EACH ROW EXECUTE FUNCTION wait()`,
-		`SELECT pg_advisory_lock(1)`,
-	} {
-		if _, err := holder.ExecContext(t.Context(), statement); err != nil {
-			t.Fatal(err)
+	for name, text := range queries {
+		if strings.HasPrefix(name, "sqlite") {
+			continue
 		}
-	}
-	return func() {
-		t.Helper()
-		if _, err := holder.ExecContext(t.Context(), `SELECT pg_advisory_unlock(1)`); err != nil {
-			t.Fatal(err)
-		}
-		if err := holder.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// waits waits until n transactions of a database wait for a lock, or done says
-// that there is nothing to wait for.
-func waits(t *testing.T, dsn string, n int, done <-chan error) {
-	t.Helper()
-	admin, err := sql.Open("pgx", server.AsAdmin(dsn))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer admin.Close()
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		var found int
-		err := admin.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&found)
+		steps, err := db.ServerPlan(t.Context(), text)
 		if err != nil {
-			t.Fatal(err)
+			t.Errorf("%s: %v", name, err)
 		}
-		if found >= n {
-			return
+		for _, step := range steps {
+			if strings.Contains(step, "Seq Scan") && whole[name] == "" {
+				t.Errorf("%s reads a whole table: %s", name, steps)
+			}
 		}
-		select {
-		case err := <-done:
-			t.Fatalf("it did not wait, and ended with %v", err)
-		case <-t.Context().Done():
-			t.Fatal("nothing waits")
-		case <-ticker.C:
-		}
-	}
-}
-
-func async(f func() error) <-chan error {
-	done := make(chan error, 1)
-	go func() { done <- f() }()
-	return done
-}
-
-func TestAnEpochIsIssuedAfterTheBatchThatIsUnderWay(t *testing.T) {
-	t.Parallel()
-	dsn := migrated(t)
-	db := opener(t, storage.Options{DSN: dsn})()
-	s := newStream(t, db, "agent-1")
-	goOn := stopAt(t, dsn, "document")
-	batch := s.next(2)
-	committed := async(func() error { _, err := db.Commit(t.Context(), batch); return err })
-	waits(t, dsn, 1, committed)
-	issued := async(func() error {
-		_, err := db.Issue(t.Context(), s.id, [16]byte{2}, [32]byte{}, "test", time.UnixMicro(2))
-		return err
-	})
-	waits(t, dsn, 2, issued)
-	goOn()
-	if err := errors.Join(<-committed, <-issued); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := db.Commit(t.Context(), s.next(3)); !errors.Is(err, intake.ErrEpoch) {
-		t.Errorf("a batch of the older epoch: %v", err)
-	}
-}
-
-func TestAConnectionThatIsAddedWhileADayClosesGetsItsEntry(t *testing.T) {
-	t.Parallel()
-	dsn := migrated(t)
-	db := opener(t, storage.Options{DSN: dsn})()
-	if _, err := db.Apply(t.Context(), configuration("acme"), time.UnixMicro(1)); err != nil {
-		t.Fatal(err)
-	}
-	newStream(t, db, "agent-1").commit(t, db, 1)
-	goOn := stopAt(t, dsn, "entry")
-	ref := day.Ref{Merchant: "acme", Store: "leeds", Day: benchDay}
-	saved := async(func() error {
-		return db.Save(t.Context(), day.Entry{Ref: ref, Version: 1, Mapping: 1, Rules: 1, Body: []byte("{}"), Proof: []byte("{}"), Reason: "close", At: time.UnixMicro(2)})
-	})
-	waits(t, dsn, 1, saved)
-	if _, err := db.Apply(t.Context(), configuration("acme", "books"), time.UnixMicro(3)); err != nil {
-		t.Fatal(err)
-	}
-	goOn()
-	if err := <-saved; err != nil {
-		t.Fatal(err)
-	}
-	due, err := db.Due(t.Context())
-	if err != nil || len(due) != 1 || due[0].Target != "books" {
-		t.Errorf("due is %+v, not the entry at the new connection: %v", due, err)
-	}
-}
-
-func TestALockThatIsNotToBeHadIsBusyAndStoresNothing(t *testing.T) {
-	t.Parallel()
-	dsn := migrated(t)
-	db := opener(t, storage.Options{DSN: dsn + " lock_timeout=20"})()
-	s := newStream(t, db, "agent-1")
-	goOn := stopAt(t, dsn, "stream_batch")
-	if _, err := db.Commit(t.Context(), s.next(1)); !errors.Is(err, intake.ErrBusy) {
-		t.Errorf("%v is not busy", err)
-	}
-	goOn()
-	s.commit(t, db, 1)
-}
-
-func TestALineToTheServerThatBreaksIsBusyAndComesBack(t *testing.T) {
-	t.Parallel()
-	dsn := migrated(t)
-	db := opener(t, storage.Options{DSN: dsn})()
-	s := newStream(t, db, "agent-1")
-	goOn := stopAt(t, dsn, "document")
-	batch := s.next(2)
-	committed := async(func() error { _, err := db.Commit(t.Context(), batch); return err })
-	waits(t, dsn, 1, committed)
-	kick := `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'tillbook'`
-	if err := server.Exec(t.Context(), server.AsAdmin(dsn), kick); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-committed; !errors.Is(err, intake.ErrBusy) {
-		t.Errorf("%v is not busy", err)
-	}
-	goOn()
-	outcome, err := db.Commit(t.Context(), batch)
-	if err != nil || outcome.Position.Stored != 2 {
-		t.Errorf("afterwards: %+v, %v", outcome.Position, err)
-	}
-}
-
-// migrated returns a database that no other test gets.
-func migrated(t *testing.T) string {
-	t.Helper()
-	dsn := server.Database(t)
-	db, err := storage.Open(t.Context(), storage.Options{DSN: dsn})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(db.Migrate(t.Context()), db.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return dsn
-}
-
-func TestTwoAgentsThatStateTheSameAtOnceLeaveOneDocumentOfEach(t *testing.T) {
-	t.Parallel()
-	open := freshPostgres(t)
-	a, b := open(), open()
-	one, other := newStream(t, a, "agent-1"), newStream(t, b, "agent-2")
-	for range 5 {
-		batches := [2]intake.Batch{one.next(40), other.next(40)}
-		first := async(func() error { _, err := a.Commit(t.Context(), batches[0]); return err })
-		_, err := b.Commit(context.WithoutCancel(t.Context()), batches[1])
-		if err := errors.Join(<-first, err); err != nil {
-			t.Fatal(err)
-		}
-		one.stored(40)
-		other.stored(40)
-	}
-	if n := countDocuments(t, a); n != 200 {
-		t.Errorf("%d documents, not 200", n)
-	}
-	days, err := a.Days(t.Context(), "acme")
-	if err != nil || len(days) != 1 || days[0].Version != 200 {
-		t.Errorf("days are %+v, not one at version 200: %v", days, err)
 	}
 }

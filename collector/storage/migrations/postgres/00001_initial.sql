@@ -3,7 +3,8 @@
 -- The same tables as for SQLite, whose migrations say more of them; words are in
 -- the order of their bytes. No statement sees or changes the rows of another
 -- merchant than the one its transaction is of: the setting tillbook.merchant.
--- Where that is *, all may be read and none changed.
+-- Where that is *, all may be read and none changed. This binds the owner too: a
+-- migration that changes rows lifts it (NO FORCE) and sets it again.
 
 CREATE TABLE meta (
     name  TEXT COLLATE "C" NOT NULL PRIMARY KEY,
