@@ -191,11 +191,9 @@ func TestTheMSIKeepsEverySaleThroughAMachinesLife(t *testing.T) {
 	s.ring(to, 40)
 	pause := s.ringDuring(to, func() {
 		// Wine does not tell the older version that it goes for a newer one
-		// (UPGRADINGPRODUCTCODE), so that its removal is refused and leaves the
-		// service to be stopped here.
-		if out, err := w.try(agentExe, "service", "stop"); err != nil {
-			t.Error(out, err)
-		}
+		// (UPGRADINGPRODUCTCODE): it must be told that it may.
+		w.env = append(w.env, "TILLBOOK_FORCE=1")
+		defer func() { w.env = w.env[:len(w.env)-1] }()
 		if err := w.msiexec("/i", drive(filepath.Join(second, "tillbook-agent_1.1.0_x64.msi"))); err != nil {
 			t.Error(err)
 		}
