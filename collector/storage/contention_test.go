@@ -227,7 +227,7 @@ func TestATransactionThatLosesIsRunAgainAndInTheEndBusy(t *testing.T) {
 }
 
 // migrated returns a database that no other test gets.
-func migrated(t *testing.T) string {
+func migrated(t testing.TB) string {
 	t.Helper()
 	dsn := server.Database(t)
 	db, err := storage.Open(t.Context(), storage.Options{DSN: dsn})
