@@ -13,6 +13,7 @@ import (
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/intake"
 	"tillbook.example/tillbook/collector/storage"
+	"tillbook.example/tillbook/internal/postgres"
 )
 
 // stopAt makes each insert into a table wait, as if its transaction took long there,
@@ -223,6 +224,59 @@ func TestATransactionThatLosesIsRunAgainAndInTheEndBusy(t *testing.T) {
 	due, err := db.Due(t.Context())
 	if err != nil || len(due) != 1 || due[0].Entry.Version != 2 || s.order != 1 || countDocuments(t, db) != 2 {
 		t.Errorf("due is %+v, the epoch's order %d: %v", due, s.order, err)
+	}
+}
+
+func TestWhatWasReportedIsStoredThoughTheServerCrashes(t *testing.T) {
+	t.Parallel()
+	var own postgres.Server
+	t.Cleanup(func() {
+		if err := own.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	db := opener(t, storage.Options{DSN: own.Database(t)})()
+	if err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s := newStream(t, db, "agent-1")
+	const crashes, between = 3, 20
+	reported := make(chan uint64, between)
+	ended := async(func() error {
+		defer close(reported)
+		for range (crashes + 1) * between {
+			batch := s.next(20)
+			outcome, err := db.Commit(t.Context(), batch)
+			for err != nil {
+				if t.Context().Err() != nil {
+					return err
+				}
+				outcome, err = db.Commit(t.Context(), batch) // as an agent does that got no answer
+			}
+			s.stored(20)
+			reported <- outcome.Position.Stored
+		}
+		return nil
+	})
+	for range crashes {
+		var last uint64
+		for range between {
+			last = <-reported
+		}
+		if err := own.Crash(); err != nil {
+			t.Fatal(err)
+		}
+		if position, err := db.Position(t.Context(), s.id, s.epoch); err != nil || position.Stored < last {
+			t.Errorf("stored is %d, %d was reported: %v", position.Stored, last, err)
+		}
+	}
+	for range reported {
+	}
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	if n := countDocuments(t, db); n != (crashes+1)*between*20 {
+		t.Errorf("%d documents, not %d", n, (crashes+1)*between*20)
 	}
 }
 

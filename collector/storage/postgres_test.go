@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tillbook.example/tillbook/collector/books"
+	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/intake"
 	"tillbook.example/tillbook/collector/merchant"
 	"tillbook.example/tillbook/collector/storage"
@@ -154,6 +155,21 @@ func TestAStatementWithoutAConditionTouchesOneMerchantsRows(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "row-level security") {
 			t.Errorf("as %q a row of zeta was added: %v", merchantID, err)
 		}
+	}
+}
+
+func TestWhatIsNoTextIsStoredWithMarks(t *testing.T) {
+	t.Parallel()
+	db := freshPostgres(t)()
+	code := fleet.Code{Hash: [32]byte{7}, Merchant: "acme", Store: "leeds", ExpiresAt: time.UnixMicro(9)}
+	if err := db.AddCode(t.Context(), code); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Redeem(t.Context(), code.Hash, "agent-1", "till\x00pc\xff", "1.0", time.UnixMicro(1)); err != nil {
+		t.Fatal(err)
+	}
+	if a, err := db.Agent(t.Context(), "acme", "agent-1"); err != nil || a.Host != "till\ufffdpc\ufffd" {
+		t.Errorf("the host is %q, %v", a.Host, err)
 	}
 }
 

@@ -123,7 +123,7 @@ func TestACommitThatCannotGetTheLockIsBusyAndStoresNothing(t *testing.T) {
 
 func TestADatabaseWithoutAPathIsNotOpened(t *testing.T) {
 	t.Parallel()
-	for _, o := range []storage.Options{{}, {DSN: "postgres://localhost/tillbook"}, {Path: filepath.Join(t.TempDir(), "no", "folder", "x.db")}} {
+	for _, o := range []storage.Options{{}, {Path: "x.db", DSN: "host=/nowhere"}, {DSN: "no such words"}, {Path: filepath.Join(t.TempDir(), "no", "folder", "x.db")}} {
 		if db, err := storage.Open(t.Context(), o); err == nil {
 			t.Errorf("%+v was opened", o)
 			db.Close()

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"tillbook.example/tillbook/collector/intake"
 )
@@ -176,7 +178,7 @@ func (t *tx) exec(q query, args ...any) (int64, error) {
 	}
 	result, err := sql.Result(nil), error(nil)
 	if !t.dialect.embedded {
-		result, err = t.tx.ExecContext(t.ctx, string(q), args...)
+		result, err = t.tx.ExecContext(t.ctx, string(q), readable(args)...)
 	} else if s, wrong := t.statement(q); wrong != nil {
 		err = wrong
 	} else {
@@ -186,6 +188,18 @@ func (t *tx) exec(q query, args ...any) (int64, error) {
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+// readable puts a mark for what is no text to a server: bytes that are not UTF-8
+// and NUL. Keys have none; what an agent says of its machine, or a target of an
+// error, may.
+func readable(args []any) []any {
+	for i, a := range args {
+		if s, ok := a.(string); ok && (!utf8.ValidString(s) || strings.Contains(s, "\x00")) {
+			args[i] = strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\ufffd")
+		}
+	}
+	return args
 }
 
 // row returns a function that reads the one row of a query; it fails with

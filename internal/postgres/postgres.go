@@ -43,6 +43,7 @@ type Server struct {
 	// missing is the tool without which there is no server.
 	missing string
 	folder  string
+	begin   func() error // starts the program
 	stop    func() error
 	made    atomic.Int64
 	mu      sync.Mutex
@@ -156,28 +157,46 @@ func (s *Server) run() error {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	log, err := os.Create(filepath.Join(s.folder, "log"))
-	if err != nil {
+	s.begin = func() error {
+		log, err := os.OpenFile(filepath.Join(s.folder, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		defer log.Close()
+		server := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-k", s.folder, "-c", "listen_addresses=",
+			"-c", "max_connections=300", "-c", "shared_buffers=64MB", "-c", "max_wal_size=256MB")
+		server.Dir, server.SysProcAttr, server.Stdout, server.Stderr = s.folder, as, log, log
+		if s.stop, err = child(server); err != nil {
+			return fmt.Errorf("start postgres: %w", err)
+		}
+		return nil
+	}
+	if err := s.begin(); err != nil {
 		return err
 	}
-	defer log.Close()
-	server := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-k", s.folder, "-c", "listen_addresses=",
-		"-c", "max_connections=300", "-c", "shared_buffers=64MB", "-c", "max_wal_size=256MB")
-	server.Dir, server.SysProcAttr, server.Stdout, server.Stderr = s.folder, as, log, log
-	if s.stop, err = child(server); err != nil {
-		return fmt.Errorf("start postgres: %w", err)
-	}
-	return s.ready()
+	return s.ready("CREATE ROLE " + role + " LOGIN")
 }
 
-// ready waits until the server answers, and makes the role.
-func (s *Server) ready() error {
+// Crash ends the server as if its machine had, without a word to anybody, and
+// starts it again; it answers when Crash returns.
+func (s *Server) Crash() error {
+	if err := s.stop(); err != nil {
+		return err
+	}
+	if err := s.begin(); err != nil {
+		return err
+	}
+	return s.ready("SELECT 1")
+}
+
+// ready waits until the server does what it is first asked.
+func (s *Server) ready(first string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		err := s.Exec(ctx, s.dsn(admin, "postgres"), "CREATE ROLE "+role+" LOGIN")
+		err := s.Exec(ctx, s.dsn(admin, "postgres"), first)
 		if err == nil {
 			return nil
 		}
