@@ -1,11 +1,11 @@
 // Package postgres runs a real PostgreSQL server for tests: in a folder of its
-// own, reached through a socket in it, as a user without rights, and gone with
-// the process that started it, however that ends.
+// own, reached through a socket in it, as a user without rights. On Linux it ends
+// with the process that started it, however that does; only the folder is left
+// behind by one that was killed.
 //
-// It promises nothing but that: each Database is empty and belongs to an ordinary
-// role, as a collector's must, and words are not sorted by their bytes, so that
-// what relies on that order has to ask for it. It must not be imported by a
-// program.
+// Each Database is empty and belongs to an ordinary role, as a collector's must,
+// and words are not sorted by their bytes, so that what relies on that order has
+// to ask for it. It must not be imported by a program.
 package postgres
 
 import (
