@@ -6,6 +6,9 @@
 
 MODULE  := tillbook.example/tillbook
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# Without gRPC's trace pages, which nobody sees here, the linker leaves out every
+# method that is never called: three megabytes less of the agent.
+TAGS    := grpcnotrace
 LDFLAGS := -s -w -X $(MODULE)/shared/buildinfo.Version=$(VERSION)
 
 # What the commands below take: make test ALL=1 PKG=./shared/..., make fuzz FUZZTIME=5m
@@ -39,7 +42,7 @@ help: ## list these targets
 
 build: ## build both programs into bin/, static and stripped
 	@mkdir -p bin
-	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./agent/cmd/... ./collector/cmd/...
+	CGO_ENABLED=0 go build -trimpath -tags "$(TAGS)" -ldflags "$(LDFLAGS)" -o bin/ ./agent/cmd/... ./collector/cmd/...
 
 packers: $(PACKERS) # what packages are made with
 

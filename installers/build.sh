@@ -50,7 +50,7 @@ for target in ${TARGETS:-linux/amd64 linux/arm64 windows/amd64}; do
 	bin=$stage/${os}_$arch
 	mkdir -p "$bin"
 	for program in ${PROGRAMS:-tillbook-agent tillbook-collector}; do
-		GOOS=$os GOARCH=$arch go build -trimpath -ldflags "-s -w -buildid= -X tillbook.example/tillbook/shared/buildinfo.Version=$version" \
+		GOOS=$os GOARCH=$arch go build -trimpath -tags grpcnotrace -ldflags "-s -w -buildid= -X tillbook.example/tillbook/shared/buildinfo.Version=$version" \
 			-o "$bin/" "./${program#tillbook-}/cmd/$program"
 		name=${program}_${plain}_${os}_$arch
 		[ $os = linux ] || sign "$bin/$program$suffix"
