@@ -48,12 +48,14 @@ func secure(w http.ResponseWriter, kind string) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// put writes markup with each argument that is a text escaped. The markup is a constant
+// put writes markup with each argument but numbers escaped as text. The markup is a constant
 // of this file, so that nothing that was told can become markup.
 func put(w io.Writer, markup string, args ...any) {
 	for i, a := range args {
-		if text, ok := a.(string); ok {
-			args[i] = html.EscapeString(text)
+		switch a.(type) {
+		case int, int64:
+		default:
+			args[i] = html.EscapeString(fmt.Sprint(a))
 		}
 	}
 	fmt.Fprintf(w, markup, args...)
