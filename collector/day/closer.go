@@ -68,7 +68,7 @@ func (c *Closer) Sweep(ctx context.Context) (Pass, error) {
 	for i, ref := range refs {
 		subjects[i] = work.Subject{Merchant: ref.Merchant, Name: fmt.Sprintf("day %s %s", ref.Store, ref.Day)}
 	}
-	err = c.Share.Each(ctx, subjects, func(ctx context.Context, i int) {
+	err = c.Share.Each(ctx, subjects, func(ctx context.Context, i int) time.Duration {
 		pass.Looked++
 		switch state, err := c.Close(ctx, refs[i]); {
 		case errors.Is(err, work.ErrLost):
@@ -76,9 +76,11 @@ func (c *Closer) Sweep(ctx context.Context) (Pass, error) {
 			errs = append(errs, err)
 		case state == Ready:
 			pass.Closed++
+			return 0
 		case state == Held:
 			pass.Held++
 		}
+		return c.Rest
 	})
 	return pass, errors.Join(append(errs, err)...)
 }

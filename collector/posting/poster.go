@@ -102,13 +102,13 @@ func (p *Poster) Sweep(ctx context.Context) (Pass, error) {
 	for i, due := range all {
 		subjects[i] = work.Subject{Merchant: due.Merchant, Name: fmt.Sprintf("posting %s %s %s", due.Store, due.Day, due.Target)}
 	}
-	err = p.Share.Each(ctx, subjects, func(ctx context.Context, i int) {
+	err = p.Share.Each(ctx, subjects, func(ctx context.Context, i int) time.Duration {
 		due := all[i]
 		pass.Due++
 		books := [2]string{due.Merchant, due.Target}
 		if down[books] {
 			pass.Waiting++
-			return
+			return 0
 		}
 		state, err := p.Deliver(ctx, due)
 		switch {
@@ -131,6 +131,7 @@ func (p *Poster) Sweep(ctx context.Context) (Pass, error) {
 		case Sent, Unknown, Intended:
 			pass.Waiting++
 		}
+		return 0
 	})
 	return pass, errors.Join(append(errs, err)...)
 }

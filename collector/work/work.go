@@ -62,10 +62,14 @@ type Share struct {
 	Batch  int           // how many subjects are claimed at once
 }
 
-// Each calls do for each of the subjects that could be claimed, by its index, in
-// their order. What do writes must be written with the ctx it is given. It ends
-// early only when ctx does or when leases cannot be claimed.
-func (s *Share) Each(ctx context.Context, subjects []Subject, do func(ctx context.Context, i int)) error {
+// Do works on a subject, by its index. What it writes must be written with the
+// ctx it is given. It returns for how long nobody needs to look at the subject
+// again; 0: there is nothing to wait for.
+type Do func(ctx context.Context, i int) (rest time.Duration)
+
+// Each has do work on each of the subjects that could be claimed, in their order.
+// It ends early only when ctx does or when leases cannot be claimed.
+func (s *Share) Each(ctx context.Context, subjects []Subject, do Do) error {
 	if s == nil {
 		for i := range subjects {
 			if err := ctx.Err(); err != nil {
@@ -88,7 +92,7 @@ func (s *Share) Each(ctx context.Context, subjects []Subject, do func(ctx contex
 }
 
 // batch works on the subjects from first to before last.
-func (s *Share) batch(ctx context.Context, subjects []Subject, first, last int, do func(context.Context, int)) (err error) {
+func (s *Share) batch(ctx context.Context, subjects []Subject, first, last int, do Do) (err error) {
 	term := s.Term
 	if term == 0 {
 		term = DefaultTerm
@@ -101,7 +105,7 @@ func (s *Share) batch(ctx context.Context, subjects []Subject, first, last int, 
 	if len(leases) == 0 {
 		return nil
 	}
-	held := map[Subject]Lease{}
+	held, rests := map[Subject]Lease{}, map[Subject]time.Duration{}
 	for _, l := range leases {
 		held[l.Subject] = l
 	}
@@ -114,19 +118,39 @@ func (s *Share) batch(ctx context.Context, subjects []Subject, first, last int, 
 	defer func() {
 		stop(nil)
 		<-kept
-		// Also where ctx has ended: others need not wait for the term.
+		if ctx.Err() != nil { // others need not wait for what was cut short
+			clear(rests)
+		}
 		releasing, cancel := context.WithTimeout(context.WithoutCancel(ctx), term)
 		defer cancel()
-		if failed := s.Store.Release(releasing, leases); failed != nil {
+		if failed := s.release(releasing, leases, rests); failed != nil {
 			err = errors.Join(err, fmt.Errorf("release work: %w", failed))
 		}
 	}()
 	for i := first; i < last && working.Err() == nil; i++ {
 		if lease, ok := held[subjects[i]]; ok {
-			do(Under(working, lease), i)
+			rests[lease.Subject] = do(Under(working, lease), i)
 		}
 	}
 	return ctx.Err()
+}
+
+// release ends leases, those of subjects that rest when they have rested.
+func (s *Share) release(ctx context.Context, leases []Lease, rests map[Subject]time.Duration) error {
+	resting := map[time.Duration][]Lease{}
+	for _, l := range leases {
+		rest := rests[l.Subject]
+		resting[rest] = append(resting[rest], l)
+	}
+	var problems []error
+	for rest, those := range resting {
+		if rest == 0 {
+			problems = append(problems, s.Store.Release(ctx, those))
+		} else {
+			problems = append(problems, s.Store.Renew(ctx, those, rest))
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // keep renews leases until ctx ends. Where that fails for a whole term somebody

@@ -95,11 +95,12 @@ func TestWithoutASharePartIsAll(t *testing.T) {
 	t.Parallel()
 	var share *work.Share
 	var done []int
-	err := share.Each(t.Context(), subjects("a", "b", "c"), func(ctx context.Context, i int) {
+	err := share.Each(t.Context(), subjects("a", "b", "c"), func(ctx context.Context, i int) time.Duration {
 		if _, held := work.Held(ctx); held {
 			t.Error("there is a lease")
 		}
 		done = append(done, i)
+		return 0
 	})
 	if err != nil || !slices.Equal(done, []int{0, 1, 2}) {
 		t.Errorf("did %v, %v", done, err)
@@ -118,7 +119,7 @@ func TestTwoShareWhatThereIsAndNeverWorkOnTheSame(t *testing.T) {
 		for holder := range by {
 			share := &work.Share{Store: s, Holder: holder, Batch: 2}
 			working.Go(func() {
-				if err := share.Each(t.Context(), subjects(names...), func(ctx context.Context, i int) {
+				if err := share.Each(t.Context(), subjects(names...), func(ctx context.Context, i int) time.Duration {
 					l, held := work.Held(ctx)
 					if !held || l.Name != names[i] || l.Holder != holder {
 						t.Errorf("%s works on %s under %+v", holder, names[i], l)
@@ -134,6 +135,7 @@ func TestTwoShareWhatThereIsAndNeverWorkOnTheSame(t *testing.T) {
 					mu.Lock()
 					defer mu.Unlock()
 					active[names[i]] = ""
+					return 0
 				}); err != nil {
 					t.Error(err)
 				}
@@ -165,7 +167,7 @@ func TestWhoCannotRenewStopsBeforeAnotherMayBegin(t *testing.T) {
 		share := &work.Share{Store: s, Holder: "one", Term: 30 * time.Second}
 		begun := time.Now()
 		did := 0
-		err := share.Each(t.Context(), subjects("a", "b"), func(ctx context.Context, _ int) {
+		err := share.Each(t.Context(), subjects("a", "b"), func(ctx context.Context, _ int) time.Duration {
 			did++
 			s.mu.Lock()
 			s.down = errors.New("no database")
@@ -177,6 +179,7 @@ func TestWhoCannotRenewStopsBeforeAnotherMayBegin(t *testing.T) {
 			if ran := time.Since(begun); ran < 20*time.Second || ran > 30*time.Second {
 				t.Errorf("stopped after %s", ran)
 			}
+			return 0
 		})
 		if did != 1 || err == nil { // what was held could not be released
 			t.Errorf("worked on %d subjects, %v", did, err)
@@ -190,9 +193,34 @@ func TestTheEndOfTheContextEndsTheWorkAndReleasesIt(t *testing.T) {
 		s := newStore()
 		ctx, cancel := context.WithCancel(t.Context())
 		share := &work.Share{Store: s, Holder: "one"}
-		err := share.Each(ctx, subjects("a", "b"), func(context.Context, int) { cancel() })
+		err := share.Each(ctx, subjects("a", "b"), func(context.Context, int) time.Duration { cancel(); return time.Hour })
 		if !errors.Is(err, context.Canceled) || len(s.held()) > 0 {
 			t.Errorf("%v, afterwards %v are held", err, s.held())
+		}
+	})
+}
+
+func TestWhatRestsIsLeftAloneByAllUntilItHasRested(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore()
+		one, two := &work.Share{Store: s, Holder: "one"}, &work.Share{Store: s, Holder: "two"}
+		begun := time.Now()
+		looks := map[string][]time.Duration{}
+		for range 5 {
+			for _, share := range []*work.Share{one, two} {
+				if err := share.Each(t.Context(), subjects("resting", "not"), func(_ context.Context, i int) time.Duration {
+					name := []string{"resting", "not"}[i]
+					looks[name] = append(looks[name], time.Since(begun))
+					return []time.Duration{10 * time.Second, 0}[i]
+				}); err != nil {
+					t.Fatal(err)
+				}
+				wait(t.Context(), 3*time.Second)
+			}
+		}
+		if want := []time.Duration{0, 12 * time.Second, 24 * time.Second}; !slices.Equal(looks["resting"], want) || len(looks["not"]) != 10 {
+			t.Errorf("looks: %v", looks)
 		}
 	})
 }
@@ -202,7 +230,7 @@ func TestWorkThatCannotBeClaimedIsNotDone(t *testing.T) {
 	s := newStore()
 	s.down = errors.New("no database")
 	share := &work.Share{Store: s, Holder: "one"}
-	err := share.Each(t.Context(), subjects("a"), func(context.Context, int) { t.Error("worked") })
+	err := share.Each(t.Context(), subjects("a"), func(context.Context, int) time.Duration { t.Error("worked"); return 0 })
 	if !errors.Is(err, s.down) {
 		t.Errorf("%v", err)
 	}
