@@ -52,8 +52,8 @@ type Terminal struct {
 // Connection is one set of books that the merchant's days are posted to.
 type Connection struct {
 	ID       string            `yaml:"id" json:"id"`
-	Target   string            `yaml:"target" json:"target"`                         // text
-	Settings map[string]string `yaml:"settings,omitempty" json:"settings,omitempty"` // text: folder, format (hledger, beancount)
+	Target   string            `yaml:"target" json:"target"`                         // text, xero, quickbooks
+	Settings map[string]string `yaml:"settings,omitempty" json:"settings,omitempty"` // by target; see connection.go
 }
 
 // Mapping is a books mapping with the first business day it holds for.

@@ -28,11 +28,6 @@ const (
 	latestDeadline = 60 * 24 * time.Hour
 )
 
-// The kinds of target and their settings.
-var targets = map[string][]string{"text": {"folder", "format"}}
-
-var textFormats = []string{"hledger", "beancount"}
-
 // problem is one thing wrong with a configuration and where.
 type problem struct {
 	path string // stores[1].zone
@@ -140,37 +135,6 @@ func (p *problems) store(path string, s Store) {
 			p.add(at, "%q is used by another terminal of this store", terminal.ID)
 		}
 		seen[terminal.ID] = true
-	}
-}
-
-func (p *problems) connection(path string, c Connection) {
-	p.id(path+".id", c.ID)
-	var kinds []string
-	for kind := range targets {
-		kinds = append(kinds, kind)
-	}
-	slices.Sort(kinds)
-	settings, known := targets[c.Target]
-	if !known {
-		p.add(path+".target", "%q is not known; there is %s%s", c.Target, strings.Join(kinds, ", "), suggest.DidYouMean(c.Target, kinds))
-		return
-	}
-	names := make([]string, 0, len(c.Settings))
-	for name := range c.Settings {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		if !slices.Contains(settings, name) {
-			p.add(path+".settings."+name, "is not a setting of target %s; it has %s%s", c.Target, strings.Join(settings, ", "), suggest.DidYouMean(name, settings))
-		}
-	}
-	folder, format := c.Settings["folder"], c.Settings["format"]
-	if !filepath.IsAbs(folder) {
-		p.add(path+".settings.folder", "%q must be an absolute path", folder)
-	}
-	if !slices.Contains(textFormats, format) {
-		p.add(path+".settings.format", "%q must be %s%s", format, strings.Join(textFormats, " or "), suggest.DidYouMean(format, textFormats))
 	}
 }
 

@@ -10,36 +10,18 @@ import (
 	"tillbook.example/tillbook/shared/bizday"
 )
 
-// What becomes of a day in a period that nothing may change any more: settings of
-// a connection, "closed" for books that are closed and "filed" for tax returns
-// that are filed.
-const (
-	// Hold leaves the day refused until a person has opened the period, or amended
-	// the return.
-	Hold = "hold"
-	// NextOpenDay books the day on the first day that is open, with its own day in
-	// the text.
-	NextOpenDay = "next open day"
-)
-
-// Settings of a connection.
-const (
-	settingClosed = "closed"
-	settingFiled  = "filed"
-)
-
 // policies returns what becomes of a day in closed books, and in a filed period.
 // Closed books are held unless the merchant chose otherwise; what becomes of a
 // filed period follows the law of the country, and is held where it is not known.
 func policies(country string, c merchant.Connection, d bizday.Day) (closed, filed string) {
-	closed, filed = Hold, Hold
+	closed, filed = merchant.Hold, merchant.Hold
 	if p, err := profile.Of(country); err == nil {
 		if rule, found := p.Rule(profile.FiledPeriod, string(d)); found && rule.Treatment == profile.FirstOpenDay {
-			filed = NextOpenDay
+			filed = merchant.NextOpenDay
 		}
 	}
-	for setting, policy := range map[string]*string{settingClosed: &closed, settingFiled: &filed} {
-		if chosen := c.Settings[setting]; chosen == Hold || chosen == NextOpenDay {
+	for setting, policy := range map[string]*string{merchant.SettingClosed: &closed, merchant.SettingFiled: &filed} {
+		if chosen := c.Settings[setting]; chosen == merchant.Hold || chosen == merchant.NextOpenDay {
 			*policy = chosen
 		}
 	}
@@ -50,7 +32,7 @@ func policies(country string, c merchant.Connection, d bizday.Day) (closed, file
 // one where that is the policy for all that stands against its own.
 func (s *subject) dated(period target.Period) bizday.Day {
 	closed, filed := policies(s.config.Country, s.books, s.due.Day)
-	if s.due.Day <= period.Closed && closed != NextOpenDay || s.due.Day <= period.Filed && filed != NextOpenDay {
+	if s.due.Day <= period.Closed && closed != merchant.NextOpenDay || s.due.Day <= period.Filed && filed != merchant.NextOpenDay {
 		return s.due.Day
 	}
 	return max(s.due.Day, period.FirstOpen())
@@ -70,7 +52,7 @@ func (s *subject) datedOtherwise(ctx context.Context, p Posting) (bool, error) {
 func (s *subject) closed(period target.Period) string {
 	d := s.due.Day
 	if d <= period.Filed {
-		return fmt.Sprintf("the tax return up to %s is filed: amend the return, or set %s of the connection to %q", period.Filed, settingFiled, NextOpenDay)
+		return fmt.Sprintf("the tax return up to %s is filed: amend the return, or set %s of the connection to %q", period.Filed, merchant.SettingFiled, merchant.NextOpenDay)
 	}
-	return fmt.Sprintf("the books are closed up to %s: open them, or set %s of the connection to %q", period.Closed, settingClosed, NextOpenDay)
+	return fmt.Sprintf("the books are closed up to %s: open them, or set %s of the connection to %q", period.Closed, merchant.SettingClosed, merchant.NextOpenDay)
 }

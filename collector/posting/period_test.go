@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"tillbook.example/tillbook/collector/merchant"
 	"tillbook.example/tillbook/collector/posting"
 	"tillbook.example/tillbook/collector/posting/postingtest"
 	"tillbook.example/tillbook/collector/target"
@@ -53,7 +54,7 @@ func TestAHeldDayIsBookedOnTheNextOpenDayOnceThatIsChosen(t *testing.T) {
 	s.sell("1", 1200)
 	s.sweep(0)
 	s.wantStates("refused")
-	s.in("GB", map[string]string{"closed": posting.NextOpenDay})
+	s.in("GB", map[string]string{"closed": merchant.NextOpenDay})
 	s.sweep(0)
 	s.sweep(0)
 	s.wantStates("undone posted")
@@ -78,8 +79,8 @@ func TestScenario74ALateSaleOfAFiledPeriodFollowsTheLawOfTheCountry(t *testing.T
 		{"NO", "", ""},
 		{"US", "", ""},
 		{"XX", "", ""}, // not known: held
-		{"GB", posting.Hold, ""},
-		{"DE", posting.NextOpenDay, "2027-01-01"},
+		{"GB", merchant.Hold, ""},
+		{"DE", merchant.NextOpenDay, "2027-01-01"},
 	} {
 		t.Run(test.country+" "+test.filed, func(t *testing.T) {
 			t.Parallel()
