@@ -40,7 +40,7 @@ func (e env) root() *cobra.Command {
 	root.AddCommand(
 		e.serve(), e.migrate(), e.apply(), e.export(), e.joinCode(), e.agents(), e.revoke(), e.authority(),
 		e.days(), e.entry(), e.proof(), e.accept(), e.reopen(), e.post(), e.rejected(), e.conflicts(), e.settle(), e.verify(), e.status(),
-		e.Config(origins), Preview(),
+		e.sandbox(), e.Config(origins), Preview(),
 	)
 	return root
 }
