@@ -116,8 +116,9 @@ func New(ctx context.Context, config Config, log *slog.Logger, options ...Option
 	}
 	clock := func() time.Time { return a.now() }
 	a.enrolment = NewEnrolment(a.config, a.db, a.keys, log, clock)
+	calendar := Calendar(a.db)
 	if a.intake, err = intake.NewService(intake.Options{
-		Store: a.db, Presence: a.db, Day: (&calendars{directory: a.db}).derive, Logger: log, Version: buildinfo.Version,
+		Store: a.db, Presence: a.db, Day: calendar.Day, Tie: calendar.Tie, Logger: log, Version: buildinfo.Version,
 		Allowed: func(ctx context.Context, id fleet.Identity) error { return fleet.Allowed(ctx, a.db, id) },
 		Days: func(ctx context.Context, id fleet.Identity) ([]intake.DayState, error) {
 			return a.db.LastDays(ctx, id, toldDays)

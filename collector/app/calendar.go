@@ -33,10 +33,20 @@ type calendar struct {
 	read time.Time
 }
 
-// Derive returns how documents find their business day, by their stores'
+// Calendar returns how documents find their business day, by their stores'
 // calendars.
-func Derive(directory merchant.Directory) func(context.Context, fleet.Identity, *document.Document) (bizday.Day, error) {
-	return (&calendars{directory: directory}).derive
+func Calendar(directory merchant.Directory) intake.Calendar {
+	c := &calendars{directory: directory}
+	return intake.Calendar{Day: c.derive, Tie: c.tie}
+}
+
+func (c *calendars) tie(ctx context.Context, id fleet.Identity, d *document.Document, own bizday.Day) (intake.Tie, error) {
+	rule, err := c.rule(ctx, id)
+	if err != nil {
+		return intake.Tie{}, err
+	}
+	t := day.TieOf(d, rule, own)
+	return intake.Tie{Terminal: t.Terminal, Periods: t.Periods, Close: t.Close, At: t.At, Unread: t.Unread, From: t.From, Until: t.Until}, nil
 }
 
 func (c *calendars) derive(ctx context.Context, id fleet.Identity, d *document.Document) (bizday.Day, error) {

@@ -106,7 +106,7 @@ func (e env) rejected() *cobra.Command {
 			Use: "replay MERCHANT", Short: "Read the records that wait again; what can be read now counts as if it had been when it came", Args: cobra.ExactArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				return e.onDatabase(cmd, func(db *storage.DB) error {
-					replayed, err := intake.Replay(cmd.Context(), db, app.Derive(db), args[0], time.Now())
+					replayed, err := intake.Replay(cmd.Context(), db, app.Calendar(db), args[0], time.Now())
 					if err != nil {
 						return err
 					}

@@ -30,6 +30,7 @@ type Period func(session, z string) (bizday.Day, bool)
 // Derive returns the business day a document belongs to and where it came from:
 // the date the till printed, else the day of its period close, else the store's
 // cut-off rule on its time, read as the store's wall clock where it has no zone.
+// Intake derives the day of a document alone; storage moves it as Place says.
 //
 // If nothing of this can be read it returns the day on which the document was
 // captured together with an error that wraps ErrTime: the document has a place
@@ -74,12 +75,22 @@ func timeDay(t document.Time, rule bizday.Rule) (bizday.Day, bool) {
 			return bizday.Day(date.Format(time.DateOnly)), true
 		}
 	}
+	at, ok := instant(t, rule)
+	if !ok {
+		return "", false
+	}
+	return rule.Of(at), true
+}
+
+// instant reads a time as a moment, as the store's wall clock where it has no
+// zone. A date alone is none.
+func instant(t document.Time, rule bizday.Rule) (time.Time, bool) {
 	if !t.UTC.IsZero() && !slices.Contains(t.Flags, dateOnly) {
-		return rule.Of(t.UTC), true
+		return t.UTC, true
 	}
 	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05Z07:00"} {
-		if instant, err := time.Parse(layout, t.AsGiven); err == nil {
-			return rule.Of(instant), true
+		if at, err := time.Parse(layout, t.AsGiven); err == nil {
+			return at, true
 		}
 	}
 	for _, layout := range layouts {
@@ -88,12 +99,12 @@ func timeDay(t document.Time, rule bizday.Rule) (bizday.Day, bool) {
 			continue
 		}
 		if t.Offset != nil {
-			return rule.Of(wall.Add(-time.Duration(*t.Offset) * time.Minute)), true
+			return wall.Add(-time.Duration(*t.Offset) * time.Minute), true
 		}
-		instant, _ := rule.Local(wall)
-		return rule.Of(instant), true
+		at, _ := rule.Local(wall)
+		return at, true
 	}
-	return "", false
+	return time.Time{}, false
 }
 
 func clip(s string) string {

@@ -75,11 +75,23 @@ type Record struct {
 	Document    *document.Document
 	Key         string // document.Key.String()
 	Hash        [32]byte
-	Day         bizday.Day // derived by the day room
+	Day         bizday.Day // derived by the day room from the document alone
+	Tie         Tie        // to its period close
 	Recipe      uint32
 	Reason      string
 	StatesOrder bool
 	Code, Text  string
+}
+
+// Tie is what ties a document that states no date to the period close of its
+// terminal, or a close to the documents it counts, as the day room derived it.
+type Tie struct {
+	Terminal    string
+	Periods     []string // what its period is called; none: nothing ties it
+	Close       bool
+	At          time.Time // the document's own moment, or that of its capture
+	Unread      bool      // it is that of its capture
+	From, Until time.Time // of a close: when documents of its day are
 }
 
 // Head is what is stored of a key: its current revision and every hash it had.

@@ -47,15 +47,18 @@ func (s *Service) read(ctx context.Context, id fleet.Identity, raw []byte) (Reco
 		r.Code, r.Text = splitReason(sent.Reason)
 		return r, nil
 	}
-	return r.read(ctx, s.o.Day, id, &sent.Hash)
+	return r.read(ctx, Calendar{s.o.Day, s.o.Tie}, id, &sent.Hash)
 }
 
-// dayOf derives a document's business day; see Options.Day.
-type dayOf = func(ctx context.Context, id fleet.Identity, d *document.Document) (bizday.Day, error)
+// Calendar derives where documents belong in time: Options.Day and Options.Tie.
+type Calendar struct {
+	Day func(ctx context.Context, id fleet.Identity, d *document.Document) (bizday.Day, error)
+	Tie func(ctx context.Context, id fleet.Identity, d *document.Document, own bizday.Day) (Tie, error)
+}
 
 // read completes a record from its bytes. hash is what its agent says the
 // document's is; nil where that was not kept.
-func (r Record) read(ctx context.Context, day dayOf, id fleet.Identity, hash *[]byte) (Record, error) {
+func (r Record) read(ctx context.Context, calendar Calendar, id fleet.Identity, hash *[]byte) (Record, error) {
 	reject := func(code string, err error) (Record, error) {
 		r.Document, r.Key, r.Code, r.Text = nil, "", code, clip(err.Error())
 		return r, nil
@@ -88,9 +91,12 @@ func (r Record) read(ctx context.Context, day dayOf, id fleet.Identity, hash *[]
 	}
 	d.Key.Merchant, d.ContentHash = id.Merchant, hex.EncodeToString(r.Hash[:])
 	r.Document, r.Key = d, d.Key.String()
-	r.Day, err = day(ctx, id, d)
+	r.Day, err = calendar.Day(ctx, id, d)
 	if errors.Is(err, ErrNoDay) {
 		return reject(CodeNoDay, err)
+	}
+	if err == nil && calendar.Tie != nil {
+		r.Tie, err = calendar.Tie(ctx, id, d, r.Day)
 	}
 	if err != nil {
 		return Record{}, fmt.Errorf("business day of %s: %w", r.Key, err)

@@ -59,7 +59,7 @@ type Replayed struct {
 
 // Replay reads a merchant's shelved records again and stores those that can be
 // read now.
-func Replay(ctx context.Context, shelf Shelf, day dayOf, merchant string, at time.Time) ([]Replayed, error) {
+func Replay(ctx context.Context, shelf Shelf, calendar Calendar, merchant string, at time.Time) ([]Replayed, error) {
 	shelved, err := shelf.Shelved(ctx, merchant)
 	if err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func Replay(ctx context.Context, shelf Shelf, day dayOf, merchant string, at tim
 			out = append(out, Replayed{Shelved: s, Why: "the agent has to read it again"})
 			continue
 		}
-		r, err := Record{Capture: s.Capture, Bytes: s.Bytes, Recipe: s.Recipe, Reason: "replayed"}.read(ctx, day, s.From, nil)
+		r, err := Record{Capture: s.Capture, Bytes: s.Bytes, Recipe: s.Recipe, Reason: "replayed"}.read(ctx, calendar, s.From, nil)
 		if err != nil {
 			return out, fmt.Errorf("replay %s: %w", s, err)
 		}

@@ -38,6 +38,9 @@ type Options struct {
 	// Day derives a document's business day. An error that wraps ErrNoDay rejects
 	// the record; any other means try again later.
 	Day func(ctx context.Context, id fleet.Identity, d *document.Document) (bizday.Day, error)
+	// Tie derives what ties a document, whose day by itself is own, to its period
+	// close. Optional: without it a document is of its own day.
+	Tie func(ctx context.Context, id fleet.Identity, d *document.Document, own bizday.Day) (Tie, error)
 	// Allowed says whether an agent may speak. fleet.ErrRevoked and
 	// fleet.ErrUnknown refuse it; any other error means try again later.
 	Allowed func(ctx context.Context, id fleet.Identity) error

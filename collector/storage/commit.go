@@ -36,7 +36,9 @@ const (
 //
 // Each new document, revision and conflict raises the version of its day by one,
 // a revision that moves a document the old day's too, a conflict that of the day
-// on which the current document stands.
+// on which the current document stands. A document whose period close says that
+// it is of another day is moved there, whichever of the two comes first, and both
+// days' versions rise.
 func (db *DB) Commit(ctx context.Context, b intake.Batch) (intake.Outcome, error) {
 	var outcome intake.Outcome
 	what := fmt.Sprintf("commit batch %d of agent %s", b.First, b.From.Agent)
@@ -52,13 +54,8 @@ func (db *DB) Commit(ctx context.Context, b intake.Batch) (intake.Outcome, error
 		if err != nil {
 			return err
 		}
-		w := &writing{tx: tx, batch: b, epoch: e, verdicts: make([]intake.Verdict, len(b.Records)), raised: map[bizday.Day]int64{}}
-		for _, r := range fresh {
-			if err := w.records(r); err != nil {
-				return err
-			}
-		}
-		if err := w.raiseDays(); err != nil {
+		w := newWriting(tx, b, e)
+		if err := w.store(fresh...); err != nil {
 			return err
 		}
 		e.claim(b.Captured)
@@ -156,6 +153,33 @@ type writing struct {
 	epoch    *epoch
 	verdicts []intake.Verdict
 	raised   map[bizday.Day]int64 // by how many
+	changed  map[string]change    // by key
+}
+
+func newWriting(t *tx, b intake.Batch, e *epoch) *writing {
+	return &writing{
+		tx: t, batch: b, epoch: e, verdicts: make([]intake.Verdict, len(b.Records)), raised: map[bizday.Day]int64{}, changed: map[string]change{},
+	}
+}
+
+// store stores runs of the batch with all that follows from them.
+func (w *writing) store(runs ...run) error {
+	for _, r := range runs {
+		if err := w.records(r); err != nil {
+			return err
+		}
+	}
+	if err := w.place(); err != nil {
+		return err
+	}
+	return w.raiseDays()
+}
+
+// first notes that a record is the first of its key.
+func (w *writing) first(i int) {
+	r := &w.batch.Records[i]
+	w.raised[r.Day]++
+	w.changed[r.Key] = change{record: i}
 }
 
 // records stores the records of one run, in order. Most are the first of their
@@ -172,7 +196,7 @@ func (w *writing) records(r run) error {
 		record := &w.batch.Records[i]
 		w.verdicts[i] = intake.Decide(nil, *record, w.batch.From.Agent, w.epoch.Epoch.Order)
 		if stored[i] {
-			w.raised[record.Day]++
+			w.first(i)
 			continue
 		}
 		if w.verdicts[i] == intake.Rejected {
@@ -188,7 +212,7 @@ func (w *writing) records(r run) error {
 		if h == nil && err == nil {
 			var isNew bool
 			if isNew, err = w.insert(i, 1, current, false); isNew {
-				w.raised[record.Day]++
+				w.first(i)
 				expected = false
 				continue
 			}
@@ -221,6 +245,9 @@ func (w *writing) reject(i int) error {
 // writers never wait for each other.
 func (w *writing) raiseDays() error {
 	for _, d := range slices.Sorted(maps.Keys(w.raised)) {
+		if w.raised[d] <= 0 {
+			continue
+		}
 		if err := w.raise(day.Ref{Merchant: w.batch.From.Merchant, Store: w.batch.From.Store, Day: d}, w.raised[d], w.batch.At); err != nil {
 			return err
 		}

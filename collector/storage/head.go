@@ -165,6 +165,12 @@ func (w *writing) revise(i int, h *head) error {
 		if h.Day != r.Day {
 			w.raised[h.Day]++
 		}
+		c, known := w.changed[r.Key]
+		if !known {
+			c.before = h.Day
+		}
+		c.record = i
+		w.changed[r.Key] = c
 		h.Hashes[r.Hash] = true
 		h.Revision, h.Hash, h.Agent, h.EpochOrder, h.Capture, h.Day = h.last, r.Hash, agent, order, r.Capture, r.Day
 		return nil

@@ -7,7 +7,6 @@ import (
 
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/intake"
-	"tillbook.example/tillbook/shared/bizday"
 )
 
 const (
@@ -53,12 +52,10 @@ func (db *DB) Replay(ctx context.Context, s intake.Shelved, r intake.Record, at 
 		}
 		e := &epoch{id: s.From}
 		e.Epoch.Order = s.Epoch
-		w := &writing{tx: tx, batch: b, epoch: e, verdicts: make([]intake.Verdict, 1), raised: map[bizday.Day]int64{}}
-		if err := w.records(run{first: s.Number, last: s.Number}); err != nil {
-			return err
-		}
+		w := newWriting(tx, b, e)
+		err := w.store(run{first: s.Number, last: s.Number})
 		verdict = w.verdicts[0]
-		return w.raiseDays()
+		return err
 	})
 	return verdict, err
 }
@@ -158,6 +155,11 @@ func (db *DB) Settle(ctx context.Context, merchant, key, agent, by string, at ti
 		if _, err := tx.exec(insertSettlement, merchant, key, micros(at), agent, by); err != nil {
 			return err
 		}
+		if !chosen.Counts {
+			if err := tx.retie(*chosen, days); err != nil {
+				return err
+			}
+		}
 		for ref := range days {
 			if err := tx.raise(ref, 1, at); err != nil {
 				return err
@@ -165,4 +167,36 @@ func (db *DB) Settle(ctx context.Context, merchant, key, agent, by string, at ti
 		}
 		return nil
 	})
+}
+
+// retie ties a document whose content is another now, and adds the days of the
+// documents that this moves.
+func (t *tx) retie(c Contradiction, days map[day.Ref]bool) error {
+	m, err := t.merchant(c.Merchant)
+	if err != nil {
+		return err
+	}
+	store, known := m.Store(c.Store)
+	if !known {
+		return fmt.Errorf("store %s is not in the configuration of merchant %s", c.Store, c.Merchant)
+	}
+	calendar, err := store.Calendar()
+	if err != nil {
+		return err
+	}
+	d, err := decode(c.Body, c.Merchant, c.Store, c.Hash[:])
+	if err != nil {
+		return named(c.Key, err)
+	}
+	p := &placing{tx: t, merchant: c.Merchant, touched: map[period][2]time.Time{}}
+	if err := p.untie(c.Key); err != nil {
+		return err
+	}
+	tie := day.TieOf(d, calendar.Rule, c.Day)
+	if err := p.tie(c.Store, c.Key, c.Day, intake.Tie{
+		Terminal: tie.Terminal, Periods: tie.Periods, Close: tie.Close, At: tie.At, Unread: tie.Unread, From: tie.From, Until: tie.Until,
+	}); err != nil {
+		return err
+	}
+	return p.place(func(_ string, from, to day.Ref) { days[from], days[to] = true, true })
 }

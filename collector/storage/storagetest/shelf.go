@@ -89,6 +89,7 @@ func shelfTests() []test {
 			}
 		}},
 		{"a person settles a conflict for either agent, and both days are closed anew", func(b *bundle) {
+			b.apply(configuration(mine))
 			one, two := b.lane(mine, "agent-1", 1), b.lane(mine, "agent-2", 1)
 			one.add(sale(mine, "1", "1.00"))
 			two.addOn(yesterday, sale(mine, "1", "8.00"))

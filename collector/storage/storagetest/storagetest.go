@@ -40,6 +40,7 @@ func Run(t *testing.T, fresh Fresh) {
 		{"Commit", commitTests()},
 		{"Shelf", shelfTests()},
 		{"Day", dayTests()},
+		{"Period", periodTests()},
 		{"Facts", factsTests()},
 		{"Posting", postingTests()},
 		{"Audit", auditTests()},
