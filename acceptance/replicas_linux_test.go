@@ -134,6 +134,8 @@ func TestTwoCollectorsOnOneDatabaseKeepEverySaleOnceWhileTheyAreKilledAndPaused(
 		})
 	}
 	random := rand.New(rand.NewPCG(3, 4))
+	begun := time.Now()
+	took := func(what string) { t.Logf("%s after %s", what, time.Since(begun).Round(100*time.Millisecond)) }
 	for round := range rounds {
 		victim := replicas[random.IntN(len(replicas))]
 		pause(s.ctx, time.Duration(random.IntN(700))*time.Millisecond)
@@ -141,18 +143,23 @@ func TestTwoCollectorsOnOneDatabaseKeepEverySaleOnceWhileTheyAreKilledAndPaused(
 			s.must(s.Kill(victim))
 			pause(s.ctx, time.Duration(random.IntN(500))*time.Millisecond)
 			s.must(s.Start(s.ctx, installation.Collector, victim, "serve"))
+			took(victim + " was killed and is back")
 			continue
 		}
 		s.must(syscall.Kill(s.Pid(victim), syscall.SIGSTOP))
 		pause(s.ctx, 2500*time.Millisecond)
 		s.must(syscall.Kill(s.Pid(victim), syscall.SIGCONT))
+		took(victim + " was paused and goes on")
 	}
 	close(stop)
 	selling.Wait()
+	took("all is rung up")
 	for _, agent := range agents {
 		s.sent(agent)
 	}
+	took("all is sent")
 	s.posted(1)
+	took("all is posted")
 	s.rungUp(dsn, sold)
 }
 
