@@ -211,7 +211,7 @@ func (c *Closer) build(ctx context.Context, f Facts, d Decision) (Entry, *Hold, 
 	if hold := built.hold(); hold != nil {
 		return Entry{}, hold, nil
 	}
-	kept := Proof{Proof: built.proof, By: d.By, Missing: d.Gaps, Documents: revisions(f.Documents), Originals: originals(f.Originals)}
+	kept := Proof{Proof: built.proof, By: d.By, Missing: d.Gaps, Documents: revisions(f.Documents), Originals: originals(f.Originals), Earlier: revisions(spanned(f))}
 	if !built.proof.Proven {
 		open := opened(built.proof)
 		if !d.Late || !f.Merchant.PostUnproven() {
@@ -258,8 +258,12 @@ func makeEntry(f Facts, m merchant.Mapping) made {
 	for _, s := range f.Documents {
 		documents = append(documents, s.Document)
 	}
+	var earlier []*document.Document
+	for _, s := range spanned(f) {
+		earlier = append(earlier, s.Document)
+	}
 	proof := reconcile.Prove(reconcile.Input{
-		Documents: documents, Originals: f.Originals, Previous: f.Previous, Rounding: m.Mapping.Rounding, Accepted: f.Accepted,
+		Documents: documents, Originals: f.Originals, Previous: f.Previous, Earlier: earlier, Rounding: m.Mapping.Rounding, Accepted: f.Accepted,
 		Gapped: gapped(f.Store),
 	})
 	entry, problems := books.Build(books.Input{

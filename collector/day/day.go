@@ -94,6 +94,8 @@ type Facts struct {
 	Documents []Stored
 	Originals map[string]*document.Document // what links and voids refer to, where stored, by key
 	Previous  []*document.Document          // the till counts of the store's previous day
+	Earlier   []Stored                      // documents of the SpanDays before that a close of this day may count
+	Later     []*document.Document          // the closes of each terminal on the first of the SpanDays after on which it has one
 	Agents    []Agent
 	Conflicts int      // keys with an unresolved conflict on this day
 	Accepted  []string // IDs of the proof's differences that a person accepted

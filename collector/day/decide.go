@@ -37,7 +37,8 @@ type Decision struct {
 // all the receipts its Z claims, and every agent has sent what it captured up to
 // the last of these closes. Otherwise it is ready when its end and the settle
 // time have passed and every agent has sent everything up to the end of the day;
-// a terminal that closes and traded must have closed by then. What is missing
+// a terminal that closes and traded must have closed by then, if only with the Z of
+// a later day. What is missing
 // holds the day until its deadline; then it is ready with the gaps named. A
 // conflict, a document that needs an upgrade and one whose time cannot be read
 // hold it without end.
@@ -199,67 +200,77 @@ func allClosed(tills []till, store merchant.Store) (last time.Time, complete boo
 
 // tillsOf works out each terminal that is configured or has documents.
 func tillsOf(f Facts) []till {
-	documents := map[string][]*document.Document{}
 	var ids []string
 	for _, terminal := range f.Store.Terminals {
 		ids = append(ids, terminal.ID)
 	}
 	for _, s := range f.Documents {
-		if s.Document.Deleted {
-			continue
+		if !s.Document.Deleted {
+			ids = append(ids, s.Document.Key.Terminal)
 		}
-		id := s.Document.Key.Terminal
-		documents[id] = append(documents[id], s.Document)
-		ids = append(ids, id)
 	}
 	slices.Sort(ids)
+	earlier := spanned(f)
 	var tills []till
 	for _, id := range slices.Compact(ids) {
-		t := till{id: id, expected: slices.Contains(f.Store.Terminals, merchant.Terminal{ID: id, Closes: true})}
-		t.closed(documents[id])
+		closes, others := ofTerminal(f.Documents, id)
+		t := till{id: id, expected: slices.ContainsFunc(f.Store.Terminals, func(t merchant.Terminal) bool { return t.ID == id && t.Closes }), traded: len(others) > 0}
+		var later []*document.Document
+		for _, z := range f.Later {
+			if z.Key.Terminal == id && !z.Deleted {
+				later = append(later, z)
+			}
+		}
+		_, before := ofTerminal(earlier, id)
+		t.closed(closes, others, before, later)
 		tills = append(tills, t)
 	}
 	return tills
 }
 
 // closed works out whether a terminal has closed: the last of its Z covers every
-// document, and all the receipts that each Z claims are here. A Z may arrive
-// before its receipts.
-func (t *till) closed(documents []*document.Document) {
-	var closes, others []*document.Document
-	for _, d := range documents {
-		if d.Kind == document.PeriodClose {
-			closes = append(closes, d)
-			for _, at := range []time.Time{d.Time.UTC, d.Source.CapturedAt} {
+// document, and all the receipts that each Z claims are here, be they of days
+// before. A Z may arrive before its receipts. A terminal that was not closed on
+// its day is by the Z of a later one, which that day holds against its receipts.
+func (t *till) closed(closes, others, before, later []*document.Document) {
+	latest := func(zs []*document.Document) {
+		for _, z := range zs {
+			for _, at := range []time.Time{z.Time.UTC, z.Source.CapturedAt} {
 				if at.After(t.last) {
 					t.last = at
 				}
 			}
-		} else {
-			others = append(others, d)
 		}
 	}
-	t.traded = len(others) > 0
+	latest(closes)
 	if len(closes) == 0 {
-		t.open = "has no period close (Z)"
+		if t.open = "has no period close (Z)"; len(later) > 0 {
+			t.open = ""
+			latest(later)
+		}
 		return
 	}
+	counted := slices.Concat(others, before)
 	for _, z := range closes {
 		if z.Close == nil {
 			continue
 		}
-		covered := belonging(z, closes, others)
+		covered := belonging(z, closes, counted)
 		if n := z.Close.Receipts; n != nil && int64(len(covered)) < *n {
 			t.open = fmt.Sprintf("has %d of the %d receipts that Z %s claims", len(covered), *n, number(z))
 			return
 		}
-		if last := z.Close.LastReceipt; last != "" && !slices.ContainsFunc(others, func(d *document.Document) bool { return d.Numbers.Receipt == last || d.Key.Number == last }) {
+		if last := z.Close.LastReceipt; last != "" && !slices.ContainsFunc(counted, func(d *document.Document) bool { return d.Numbers.Receipt == last || d.Key.Number == last }) {
 			t.open = fmt.Sprintf("lacks receipt %s, the last of Z %s", clip(last), number(z))
 			return
 		}
 	}
 	for _, d := range others {
 		if d.Kind.Receipt() && !covered(d, closes) {
+			if len(later) > 0 {
+				latest(later)
+				continue
+			}
 			t.open = "sold on after its last period close (Z)"
 			return
 		}

@@ -21,6 +21,8 @@ var (
 	morning  = utc("2026-11-04T08:00:00Z")
 	dayEnd   = utc("2026-11-04T04:00:00Z")
 	deadline = utc("2026-11-05T16:00:00Z")
+
+	nextEvening = utc("2026-11-04T21:00:00Z")
 )
 
 type factsOption func(*Facts)
@@ -67,6 +69,28 @@ func zed(terminal string, n int64, last string, at time.Time) *document.Document
 	if n >= 0 {
 		d.Close.Receipts = &n
 	}
+	return d
+}
+
+func later(closes ...*document.Document) factsOption {
+	return func(f *Facts) { f.Later = closes }
+}
+
+func earlier(documents ...*document.Document) factsOption {
+	return func(f *Facts) {
+		for _, d := range documents {
+			f.Earlier = append(f.Earlier, Stored{Document: d, Key: d.Key.String(), Revision: 1})
+		}
+	}
+}
+
+func between(z *document.Document, first string) *document.Document {
+	z.Close.FirstReceipt = first
+	return z
+}
+
+func ofZ(d *document.Document, number string) *document.Document {
+	d.StatedDay.Z = number
 	return d
 }
 
@@ -152,6 +176,17 @@ func TestWhenADayIsOpenClosingHeldOrReady(t *testing.T) {
 		{"a time that cannot be read, but a session", facts(with(session, zOfSession)), morning, "ready"},
 		{"a record that cannot be read", facts(func(f *Facts) { f.Rejected = 1 }), morning, "held rejected 1 record that could not be read"},
 		{"a record that cannot be read at the deadline", facts(func(f *Facts) { f.Rejected = 1 }), deadline, "ready deadline 1 record that could not be read may belong to this day"},
+
+		{"78 the Z of the next day is that of a terminal that did not close", facts(with(receipt("1", 1), zed("2", 0, "", evening)), later(zed("1", 2, "2", nextEvening))), nextEvening.Add(minute), "ready z"},
+		{"78 before that Z it waits", facts(with(receipt("1", 1), zed("2", 0, "", evening))), nextEvening, "held z_missing"},
+		{"78 what was captured up to that Z has to be here", facts(with(receipt("1", 1), zed("2", 0, "", evening)), later(zed("1", 2, "2", nextEvening)), coveredTo(evening)), nextEvening.Add(minute), "held agent_behind"},
+		{"78 a Z counts receipts of the day before by its number of them", facts(with(receipt("1", 2), zed("1", 2, "2", evening), zed("2", 0, "", evening)), earlier(receipt("1", 1))), evening.Add(minute), "ready z"},
+		{"78 and by its range", facts(with(receipt("1", 2), between(zed("1", 2, "2", evening), "1"), zed("2", 0, "", evening)), earlier(receipt("1", 1))), evening.Add(minute), "ready z"},
+		{"78 but not what lies outside of it", facts(with(receipt("1", 9), between(zed("1", 2, "9", evening), "8"), zed("2", 0, "", evening)), earlier(receipt("1", 1))), morning, "held z_missing terminal 1 has 1 of the 2"},
+		{"78 nor another terminal's", facts(with(receipt("1", 2), zed("1", 2, "2", evening), zed("2", 0, "", evening)), earlier(receipt("2", 1))), morning, "held z_missing terminal 1 has 1 of the 2"},
+		{"78 what states its number counts", facts(with(ofZ(receipt("1", 2), "17"), zed("1", 2, "2", evening), zed("2", 0, "", evening)), earlier(ofZ(receipt("1", 1), "17"))), evening.Add(minute), "ready z"},
+		{"78 what states another does not", facts(with(receipt("1", 2), zed("1", 2, "2", evening), zed("2", 0, "", evening)), earlier(ofZ(receipt("1", 1), "16"))), morning, "held z_missing terminal 1 has 1 of the 2"},
+		{"a terminal that closes and whose numbers have gaps", facts(with(receipt("1", 1)), func(f *Facts) { f.Store.Terminals[0].Gaps = true }), morning, "held z_missing"},
 
 		{"late documents while the agent catches up", facts(coveredTo(evening), func(f *Facts) { f.Entry, f.ChangedAt = 3, deadline.Add(24*time.Hour) }), deadline.Add(24*time.Hour + minute), "held agent_behind"},
 		{"late documents of a terminal that never closed", facts(with(receipt("1", 1)), func(f *Facts) { f.Entry, f.ChangedAt = 3, deadline.Add(24*time.Hour) }), deadline.Add(24*time.Hour + minute), "ready deadline terminal 1 has no period close"},

@@ -22,6 +22,7 @@ type Proof struct {
 	Missing   []string   `json:"missing,omitempty"` // gaps that the day was closed with
 	Documents []Revision `json:"documents"`         // by key
 	Originals []Original `json:"originals,omitempty"`
+	Earlier   []Revision `json:"earlier,omitempty"` // documents of days before that a period close of this one counts
 }
 
 // Original names a document of another day that one of this day refers to, by

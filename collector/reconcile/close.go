@@ -38,6 +38,7 @@ type period struct {
 	byTax                   map[string]taxSum
 	byTender                map[document.TenderKind]tenderSum
 	drawers                 map[string]bool
+	earlier                 bool // some are of days before
 }
 
 type taxSum struct{ base, amount money.Decimal }
@@ -89,7 +90,8 @@ func (p *prover) periods(t terminalKey, zs []*document.Document) []*period {
 		}
 	}
 	counts := map[string]bool{}
-	for _, e := range p.effects {
+	effects, documents, keys := p.counted()
+	for _, e := range effects {
 		if terminalOf(e.By) != t || e.Facts.Kind.Movement() {
 			continue
 		}
@@ -97,10 +99,11 @@ func (p *prover) periods(t terminalKey, zs []*document.Document) []*period {
 		if i := periodOf(e.By, zs); i >= 0 {
 			periods[i].add(e)
 			periods[i].drawers[p.drawerName(e.By)] = true
+			periods[i].earlier = periods[i].earlier || slices.Contains(p.in.Earlier, e.By)
 		}
 	}
-	for i, d := range p.documents {
-		if terminalOf(d) != t || counts[p.keys[i]] || d.Deleted {
+	for i, d := range documents {
+		if terminalOf(d) != t || counts[keys[i]] || d.Deleted {
 			continue
 		}
 		at := periodOf(d, zs)
@@ -120,6 +123,26 @@ func (p *prover) periods(t terminalKey, zs []*document.Document) []*period {
 	return periods
 }
 
+// counted returns all that the Zs of the day may count, those of earlier days too.
+func (p *prover) counted() ([]books.Effect, []*document.Document, []string) {
+	if len(p.in.Earlier) == 0 {
+		return p.effects, p.documents, p.keys
+	}
+	wide := &prover{in: Input{Documents: slices.Concat(p.in.Documents, p.in.Earlier)}}
+	wide.sortDocuments()
+	effects, _ := books.Effects(wide.documents, p.in.Originals)
+	return effects, wide.documents, wide.keys
+}
+
+// InRange reports whether a close names a first and a last receipt that a
+// document's number lies between.
+func InRange(c *document.Close, d *document.Document) bool {
+	receipt := cmp.Or(d.Numbers.Receipt, d.Key.Number)
+	first, ok := compareText(c.FirstReceipt, receipt)
+	last, okLast := compareText(receipt, c.LastReceipt)
+	return ok && okLast && first <= 0 && last <= 0
+}
+
 // periodOf finds the Z a document belongs to: the one it names, the one whose
 // session or receipt range it is in, the next one by number, else the only one.
 func periodOf(d *document.Document, zs []*document.Document) int {
@@ -137,11 +160,8 @@ func periodOf(d *document.Document, zs []*document.Document) int {
 			}
 		}
 	}
-	receipt := cmp.Or(d.Numbers.Receipt, d.Key.Number)
 	for i := range zs {
-		first, ok := compareText(zs[i].Close.FirstReceipt, receipt)
-		last, okLast := compareText(receipt, zs[i].Close.LastReceipt)
-		if ok && okLast && first <= 0 && last <= 0 {
+		if InRange(zs[i].Close, d) {
 			return i
 		}
 	}
@@ -268,8 +288,9 @@ func (p *prover) compareClose(z *document.Document, q *period) {
 		p.compareCount(z, &out, "receipts", *c.Receipts, q.receipts, q.receipts+q.voids, q.receipts+q.voided, q.receipts+q.voids+q.voided)
 	}
 	for _, k := range p.drawers {
-		// A Z counts the cash of its terminal: only where that is one drawer and session.
-		if k.Drawer.Drawer == p.drawerName(z) && k.Currency == z.Currency && (k.Session == "" || k.Session == sessionOf(z)) && len(q.drawers) <= 1 {
+		// A Z counts the cash of its terminal: only where that is one drawer and session,
+		// and all of it was taken on this day.
+		if !q.earlier && k.Drawer.Drawer == p.drawerName(z) && k.Currency == z.Currency && (k.Session == "" || k.Session == sessionOf(z)) && len(q.drawers) <= 1 {
 			claim("expected", c.Expected, k.Expected,
 				basis{"without the float", k.Expected - k.Opening}, basis{"before drops and payouts", k.Expected + k.Out})
 			if k.OverShort != nil {

@@ -62,8 +62,8 @@ func split(text string) (prefix string, value int64, width int, ok bool) {
 }
 
 // checkNumbers looks for gaps in the numbers of receipts and in the sequence
-// numbers, terminal by terminal, within what is there and what a Z says was
-// first and last.
+// numbers, terminal by terminal, within what is there, with what a Z of the day
+// counts of days before, and what it says was first and last.
 func (p *prover) checkNumbers() {
 	rows := map[counter]*numbers{}
 	add := func(d *document.Document, name, text string) {
@@ -77,7 +77,8 @@ func (p *prover) checkNumbers() {
 		}
 		rows[c].add(value, width)
 	}
-	for _, d := range p.documents {
+	_, documents, _ := p.counted()
+	for _, d := range documents {
 		receipt := d.Numbers.Receipt
 		if d.Key.Space == document.SpaceReceipt {
 			receipt = cmp.Or(receipt, d.Key.Number)

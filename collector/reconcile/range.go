@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"slices"
+
 	"tillbook.example/tillbook/shared/document"
 	"tillbook.example/tillbook/shared/money"
 )
@@ -65,7 +67,7 @@ func (p *prover) fits() bool {
 			}
 		}
 	}
-	for _, d := range p.documents {
+	for _, d := range slices.Concat(p.documents, p.in.Earlier) {
 		see(d)
 	}
 	for _, e := range p.effects {

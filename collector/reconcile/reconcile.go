@@ -30,6 +30,7 @@ type Input struct {
 	Documents []*document.Document          // current revisions of the store-day, in any order
 	Originals map[string]*document.Document // by key: what voids of other days refer to, where stored
 	Previous  []*document.Document          // the till counts of the store's previous day
+	Earlier   []*document.Document          // documents of days before that a Z of this day counts, too
 	Rounding  *books.Rounding               // how the shop rounds; nil: it does not
 	Accepted  []string                      // IDs of differences that a person accepted
 	Gapped    []string                      // terminals whose numbers have gaps by nature, as a web shop's have

@@ -19,6 +19,13 @@ const (
 		WHERE merchant = $1 AND store = $2 AND day = $3 AND standing = 'current'`
 	dayCounts query = `SELECT key, hash, body FROM document
 		WHERE merchant = $1 AND store = $2 AND day = $3 AND kind = 'TILL_COUNT' AND standing = 'current' ORDER BY key`
+	dayCloses query = `SELECT key, hash, body FROM document
+		WHERE merchant = $1 AND store = $2 AND day = $3 AND kind = 'PERIOD_CLOSE' AND standing = 'current' ORDER BY key`
+	// What a close counts by its number and is of other days.
+	namedBefore query = `SELECT d.key, d.revision, d.agent, d.hash, d.body FROM tie z
+		JOIN tie t ON t.merchant = z.merchant AND t.store = z.store AND t.terminal = z.terminal AND t.period = z.period AND t.closes = 0
+		JOIN document d ON d.merchant = t.merchant AND d.key = t.key AND d.standing = 'current'
+		WHERE z.merchant = $1 AND z.key = $2 AND z.closes = 1 AND z.period LIKE 'z %' AND d.day < $3 AND d.day >= $4 ORDER BY d.key`
 	previousDay query = `SELECT d.day FROM store_day d WHERE d.merchant = $1 AND d.store = $2 AND d.day < $3
 		AND EXISTS (SELECT 1 FROM document x WHERE x.merchant = d.merchant AND x.store = d.store AND x.day = d.day AND x.standing = 'current')
 		ORDER BY d.day DESC LIMIT 1`
@@ -64,6 +71,12 @@ func (db *DB) Facts(ctx context.Context, ref day.Ref) (day.Facts, error) {
 			return err
 		}
 		if err := tx.previous(&f); err != nil {
+			return err
+		}
+		if err := tx.later(&f); err != nil {
+			return err
+		}
+		if err := tx.earlier(&f); err != nil {
 			return err
 		}
 		if err := tx.each(func(scan func(...any) error) error {
@@ -185,6 +198,94 @@ func (t *tx) previous(f *day.Facts) error {
 		f.Previous = append(f.Previous, d)
 		return named(key, err)
 	}, dayCounts, f.Ref.Merchant, f.Ref.Store, previous)
+}
+
+// closesOf returns the period closes of a store on a day.
+func (t *tx) closesOf(ref day.Ref) (closes []*document.Document, err error) {
+	err = t.each(func(scan func(...any) error) error {
+		var key string
+		var hash, body sql.RawBytes
+		if err := scan(&key, &hash, &body); err != nil {
+			return err
+		}
+		d, err := decode(body, ref.Merchant, ref.Store, hash)
+		closes = append(closes, d)
+		return named(key, err)
+	}, dayCloses, ref.Merchant, ref.Store, string(ref.Day))
+	return closes, err
+}
+
+func (t *tx) later(f *day.Facts) error {
+	closed := map[string]bool{}
+	for ref := f.Ref; ref.Day < f.Ref.Day.Add(day.SpanDays); {
+		ref.Day = ref.Day.Add(1)
+		closes, err := t.closesOf(ref)
+		if err != nil {
+			return err
+		}
+		var now []string
+		for _, z := range closes {
+			if !closed[z.Key.Terminal] {
+				f.Later, now = append(f.Later, z), append(now, z.Key.Terminal)
+			}
+		}
+		for _, terminal := range now {
+			closed[terminal] = true
+		}
+	}
+	return nil
+}
+
+// earlier adds the documents of the days before of each terminal that closed on
+// the day, back to the day on which it closed before, and what states one of the
+// closes' numbers.
+func (t *tx) earlier(f *day.Facts) error {
+	open, known := map[string]bool{}, map[string]bool{}
+	for _, s := range f.Documents {
+		if s.Document.Kind != document.PeriodClose || s.Document.Deleted {
+			continue
+		}
+		open[s.Document.Key.Terminal] = true
+		if err := t.each(func(scan func(...any) error) error {
+			var n day.Stored
+			var hash, body sql.RawBytes
+			err := scan(&n.Key, &n.Revision, &n.Agent, &hash, &body)
+			if err != nil || known[n.Key] {
+				return err
+			}
+			known[n.Key] = true
+			n.Document, err = decode(body, f.Ref.Merchant, f.Ref.Store, hash)
+			f.Earlier = append(f.Earlier, n)
+			return named(n.Key, err)
+		}, namedBefore, f.Ref.Merchant, s.Key, string(f.Ref.Day), string(f.Ref.Day.Add(-day.SpanDays))); err != nil {
+			return err
+		}
+	}
+	for ref := f.Ref; len(open) > 0 && ref.Day > f.Ref.Day.Add(-day.SpanDays); {
+		ref.Day = ref.Day.Add(-1)
+		closes, err := t.closesOf(ref)
+		if err != nil {
+			return err
+		}
+		for _, z := range closes {
+			delete(open, z.Key.Terminal)
+		}
+		if len(open) == 0 {
+			break
+		}
+		before := day.Facts{StoreDay: day.StoreDay{Ref: ref}}
+		if err := t.documents(&before); err != nil {
+			return err
+		}
+		for _, s := range before.Documents {
+			if open[s.Document.Key.Terminal] && !known[s.Key] {
+				known[s.Key] = true
+				f.Earlier = append(f.Earlier, s)
+			}
+		}
+	}
+	slices.SortFunc(f.Earlier, func(a, b day.Stored) int { return cmp.Compare(a.Key, b.Key) })
+	return nil
 }
 
 // decode reads a stored document. Its bytes are as the agent sent them: for whom

@@ -107,6 +107,41 @@ func periodTests() []test {
 			equal(b, "receipts of yesterday", b.receipts(yesterday), []string{"1"})
 			equal(b, "receipts of tomorrow", b.receipts(tomorrow), []string{"2"})
 		}},
+		{"78 a day knows the closes of later days and what its own may count of earlier ones", func(b *bundle) {
+			const before, after = bizday.Day("2026-02-28"), bizday.Day("2026-03-03")
+			b.apply(configuration(mine))
+			l := b.lane(mine, "agent-1", 1)
+			l.zed("16", before, noon.AddDate(0, 0, -2))
+			l.addOn(before, sale(mine, "0", "1.00"))
+			l.tied("1", "1.00", noon.AddDate(0, 0, -1))
+			other := sale(mine, "9", "1.00")
+			other.Key.Terminal = "2"
+			l.addOn(yesterday, other)
+			l.tied("2", "2.00", noon)
+			l.zed("17", today, noon.Add(time.Hour))
+			named := l.tied("3", "2.00", noon.Add(2*time.Hour)) // after Z 17, of Z 18
+			named.Tie.Periods = []string{"z 18"}
+			l.zed("18", after, night.Add(12*time.Hour))
+			b.commit(l, 1, 8)
+			earlier := func(on bizday.Day) (numbers []string) {
+				for _, s := range b.facts(on).Earlier {
+					numbers = append(numbers, s.Document.Key.Number)
+				}
+				return numbers
+			}
+			later := func(on bizday.Day) (numbers []string) {
+				for _, z := range b.facts(on).Later {
+					numbers = append(numbers, z.Key.Number)
+				}
+				return numbers
+			}
+			equal(b, "before, later", later(before), []string{"17"})
+			equal(b, "yesterday, later", later(yesterday), []string{"17"})
+			equal(b, "yesterday, earlier", earlier(yesterday), nil)
+			equal(b, "today, earlier", earlier(today), []string{"1"})
+			equal(b, "today, later", later(today), []string{"18"})
+			equal(b, "tomorrow, earlier", earlier(after), []string{"3"})
+		}},
 		{"a conflict that is settled for the other agent's close moves its receipts", func(b *bundle) {
 			b.apply(configuration(mine))
 			one, two := b.lane(mine, "agent-1", 1), b.lane(mine, "agent-2", 1)
