@@ -11,6 +11,7 @@ import (
 var (
 	statement  = regexp.MustCompile(`(?i)^select \* from (\w+)(?: where (.+?))?(?: startposition (\d+))?(?: maxresults (\d+))?$`)
 	number     = regexp.MustCompile(`(?i)^DocNumber (=|like) '([^']*)'$`)
+	dated      = regexp.MustCompile(`(?i)^TxnDate = '(\d{4}-\d{2}-\d{2})'$`)
 	everything = regexp.MustCompile(`(?i)^Active IN \(true, ?false\)$`)
 	attachedTo = regexp.MustCompile(`(?i)^AttachableRef\.EntityRef\.Type = '(\w+)' and AttachableRef\.EntityRef\.value = '(\w+)'$`)
 )
@@ -80,6 +81,8 @@ func (c *Company) query(w http.ResponseWriter, r *http.Request) {
 				prefix, like := strings.CutSuffix(cut[2], "%")
 				return d.number == cut[2] || like && strings.EqualFold(cut[1], "like") && strings.HasPrefix(d.number, prefix)
 			}
+		} else if on := dated.FindStringSubmatch(where); on != nil {
+			keep = func(d *document) bool { return string(d.date) == on[1] }
 		} else if where != "" {
 			fault(w, http.StatusBadRequest, "ValidationFault", "4001", "Invalid query", "QueryValidationError: "+where)
 			return

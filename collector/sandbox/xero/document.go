@@ -379,7 +379,7 @@ func (x *Org) get(w http.ResponseWriter, r *http.Request) {
 
 var (
 	startsWith = regexp.MustCompile(`^(InvoiceNumber|CreditNoteNumber)\.StartsWith\("([^"]*)"\)$`)
-	fromDay    = regexp.MustCompile(`^Date>=DateTime\((\d{4}),(\d{1,2}),(\d{1,2})\)$`)
+	dayAlone   = regexp.MustCompile(`^Date(==|>=)DateTime\((\d{4}),(\d{1,2}),(\d{1,2})\)$`)
 )
 
 func (x *Org) list(w http.ResponseWriter, r *http.Request) {
@@ -395,10 +395,10 @@ func (x *Org) list(w http.ResponseWriter, r *http.Request) {
 	case startsWith.MatchString(where):
 		prefix := startsWith.FindStringSubmatch(where)[2]
 		keep = append(keep, func(d *document) bool { return strings.HasPrefix(d.number, prefix) })
-	case fromDay.MatchString(where):
-		m := fromDay.FindStringSubmatch(where)
-		from := bizday.Day(fmt.Sprintf("%s-%02s-%02s", m[1], m[2], m[3]))
-		keep = append(keep, func(d *document) bool { return d.date >= from })
+	case dayAlone.MatchString(where):
+		m := dayAlone.FindStringSubmatch(where)
+		from := bizday.Day(fmt.Sprintf("%s-%02s-%02s", m[2], m[3], m[4]))
+		keep = append(keep, func(d *document) bool { return d.date == from || m[1] == ">=" && d.date > from })
 	default:
 		x.answer(w, http.StatusBadRequest, failure(16, "QueryParseException", "The where clause is not supported here: "+where, nil))
 		return

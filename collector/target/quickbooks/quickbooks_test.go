@@ -348,17 +348,16 @@ func TestATokenThatEndsMidwayIsRenewedAndTheRequestSentOnce(t *testing.T) {
 	}
 }
 
-func TestADocumentOfAnotherConnectorUnderOurNumberIsReadAsItStands(t *testing.T) {
-	t.Parallel()
-	o := newOffice(t, britishJournal)
-	o.pass(time.Minute)
+// byHand posts as another connector does: cash and sales of an amount.
+func (o *office) byHand(t *testing.T, number, amount string) {
+	t.Helper()
 	token, err := o.access().Token(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	body := `{"DocNumber":"` + reference + `","TxnDate":"2026-11-03","PrivateNote":"by hand","Line":[
-		{"Description":"x","Amount":1,"DetailType":"JournalEntryLineDetail","JournalEntryLineDetail":{"PostingType":"Debit","AccountRef":{"value":"31"}}},
-		{"Description":"y","Amount":1,"DetailType":"JournalEntryLineDetail","JournalEntryLineDetail":{"PostingType":"Credit","AccountRef":{"value":"36"}}}]}`
+	body := `{"DocNumber":"` + number + `","TxnDate":"2026-11-03","PrivateNote":"by hand","Line":[
+		{"Description":"x","Amount":` + amount + `,"DetailType":"JournalEntryLineDetail","JournalEntryLineDetail":{"PostingType":"Debit","AccountRef":{"value":"31"}}},
+		{"Description":"y","Amount":` + amount + `,"DetailType":"JournalEntryLineDetail","JournalEntryLineDetail":{"PostingType":"Credit","AccountRef":{"value":"36"}}}]}`
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, o.url+"/v3/company/"+o.Realm+"/journalentry", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -371,11 +370,41 @@ func TestADocumentOfAnotherConnectorUnderOurNumberIsReadAsItStands(t *testing.T)
 	if answer.Body.Close(); answer.StatusCode != http.StatusOK {
 		t.Fatalf("status %d", answer.StatusCode)
 	}
+}
+
+func TestADocumentOfAnotherConnectorUnderOurNumberIsReadAsItStands(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, britishJournal)
+	o.byHand(t, reference, "1.00")
 	found, _, err := o.open(t).Find(t.Context(), reference)
 	if err != nil || found == nil || found.Key != "" || len(found.Lines) != 2 || found.Lines[0].Account != "1100" || found.Lines[0].Amount != 100 {
 		t.Errorf("found %+v, %v", found, err)
 	}
 	if _, err := o.open(t).Post(t.Context(), o.sample()); !errors.Is(err, target.ErrTaken) {
 		t.Errorf("posted: %v; want ErrTaken", err)
+	}
+}
+
+// TestScenario61ADocumentOfAnotherConnectorWithTheSameDayTotalIsSeen, and ours is
+// not.
+func TestScenario61ADocumentOfAnotherConnectorWithTheSameDayTotalIsSeen(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, britishJournal)
+	b := opened(t, o.options())
+	if _, err := b.Post(t.Context(), o.sample()); err != nil {
+		t.Fatal(err)
+	}
+	o.byHand(t, "1", "77.00")
+	others, err := b.Others(t.Context(), "2026-11-03")
+	if twin, found := target.Twin(o.sample(), others); err != nil || len(others) != 1 || found {
+		t.Errorf("others %+v, twin %+v, %v", others, twin, err)
+	}
+	o.byHand(t, "2", "120.00")
+	others, err = b.Others(t.Context(), "2026-11-03")
+	if twin, found := target.Twin(o.sample(), others); err != nil || !found || twin.Number != "2" || twin.Total != 12000 {
+		t.Errorf("others %+v, twin %+v, %v", others, twin, err)
+	}
+	if others, err := b.Others(t.Context(), "2026-11-04"); err != nil || len(others) != 0 {
+		t.Errorf("the day after: %+v, %v", others, err)
 	}
 }

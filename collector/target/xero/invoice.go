@@ -2,6 +2,7 @@ package xero
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -44,6 +45,7 @@ type invoiceElement struct {
 	wireInvoice
 	wireVerdict
 	Payments []wirePayment
+	Total    json.Number
 }
 
 func (invoiceForm) kind(d document) string { return kindOf(d) }

@@ -361,3 +361,51 @@ func TestAnOrganisationInAnotherCurrencyIsNeverPostedTo(t *testing.T) {
 		t.Errorf("%v; want ErrRefused", err)
 	}
 }
+
+// TestScenario61ADocumentOfAnotherConnectorWithTheSameDayTotalIsSeen, and ours is
+// not.
+func TestScenario61ADocumentOfAnotherConnectorWithTheSameDayTotalIsSeen(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, o *office) {
+		b := opened(t, o.options())
+		if _, err := b.Post(t.Context(), o.sample()); err != nil {
+			t.Fatal(err)
+		}
+		others, err := b.Others(t.Context(), "2026-11-03")
+		if err != nil || len(others) != 0 {
+			t.Errorf("ours is another's: %+v, %v", others, err)
+		}
+		o.byHand(t, "ManualJournals", `{"Narration":"by hand","Date":"2026-11-03","Status":"POSTED","LineAmountTypes":"NoTax","JournalLines":[{"LineAmount":7,"AccountCode":"612"},{"LineAmount":-7,"AccountCode":"200"}]}`)
+		others, err = b.Others(t.Context(), "2026-11-03")
+		if twin, found := target.Twin(o.sample(), others); err != nil || len(others) != 1 || found {
+			t.Errorf("others %+v, twin %+v, %v", others, twin, err)
+		}
+		o.byHand(t, "Invoices", `{"Type":"ACCREC","Contact":{"Name":"Tills Ltd"},"Date":"2026-11-03","InvoiceNumber":"T-1","Status":"AUTHORISED","LineAmountTypes":"Exclusive","LineItems":[{"Description":"Sales","Quantity":1,"UnitAmount":100,"AccountCode":"200","TaxType":"OUTPUT2"}]}`)
+		others, err = b.Others(t.Context(), "2026-11-03")
+		if twin, found := target.Twin(o.sample(), others); err != nil || !found || twin.Number != "T-1" {
+			t.Errorf("others %+v, twin %+v, %v", others, twin, err)
+		}
+	})
+}
+
+// byHand books as another connector does.
+func (o *office) byHand(t *testing.T, kind, element string) {
+	t.Helper()
+	token, err := o.access().Token(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, o.url+"/api.xro/2.0/"+kind, strings.NewReader(`{"`+kind+`":[`+element+`]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	request.Header.Set("Xero-Tenant-Id", o.Tenant)
+	answer, err := o.http.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.Body.Close(); answer.StatusCode != http.StatusOK {
+		t.Fatalf("status %d", answer.StatusCode)
+	}
+}
