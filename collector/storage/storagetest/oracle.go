@@ -117,7 +117,9 @@ func (o *oracle) gap(l *lane, gap intake.Range) error {
 	if n.differs(gap.Last, l.digest(gap.Last)) {
 		return intake.ErrFork
 	}
-	n.digest[gap.Last] = l.digest(gap.Last)
+	if !n.has[gap.Last] { // within an older gap it is not kept
+		n.digest[gap.Last] = l.digest(gap.Last)
+	}
 	for number := gap.First; number <= gap.Last; number++ {
 		if !n.has[number] {
 			n.has[number] = true
