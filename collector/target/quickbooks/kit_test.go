@@ -37,12 +37,6 @@ func (o *office) clock() time.Time {
 	return o.now
 }
 
-func (o *office) pass(d time.Duration) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.now = o.now.Add(d)
-}
-
 // place is a country with how days are posted there.
 type place struct{ country, currency, form, tax, zero, account string }
 

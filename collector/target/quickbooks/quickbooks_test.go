@@ -408,3 +408,26 @@ func TestScenario61ADocumentOfAnotherConnectorWithTheSameDayTotalIsSeen(t *testi
 		t.Errorf("the day after: %+v, %v", others, err)
 	}
 }
+
+func TestAnAnswerThatCannotBeReadIsUnclear(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, britishJournal)
+	next := o.http.Transport
+	for _, method := range []string{http.MethodPost, http.MethodGet} {
+		for _, garbage := range []string{"{", "{}", `{"JournalEntry":7}`} {
+			o.http.Transport = round(func(r *http.Request) (*http.Response, error) {
+				answer, err := next.RoundTrip(r)
+				if err == nil && r.Method == method && strings.Contains(r.URL.Path, "/journalentry") {
+					answer.Body.Close()
+					answer.Body = io.NopCloser(strings.NewReader(garbage))
+				}
+				return answer, err
+			})
+			p := o.sample()
+			p.Reference = fmt.Sprintf("POS-S1-2026110%d", len(o.Documents("")))
+			if _, err := o.open(t).Post(t.Context(), p); !unclear(err) {
+				t.Errorf("%s of %s: %v; want an unclear outcome", garbage, method, err)
+			}
+		}
+	}
+}

@@ -312,7 +312,9 @@ func (b *Books) send(ctx context.Context, d document) (document, error) {
 		return document{}, errors.New("it was booked, and could not be read back: " + f.said())
 	}
 	var again map[string]json.RawMessage
-	if err := json.Unmarshal(response.Body, &again); err == nil {
+	err = json.Unmarshal(response.Body, &again)
+	if err == nil {
+		answer = wireDocument{}
 		err = json.Unmarshal(again[d.kind], &answer)
 	}
 	if err != nil {

@@ -239,7 +239,7 @@ func (b *Books) sendInvoice(ctx context.Context, reference string, d document) (
 		return nil, err
 	}
 	if len(all) != 1 {
-		return nil, fmt.Errorf("Xero answered with %d %s", len(all), kind)
+		return nil, fmt.Errorf("the answer of Xero has %d %s", len(all), kind)
 	}
 	return b.booked(all[0].wireVerdict, func() (document, error) { return b.invoiceOf(all[0]) }, func(d document) error { return b.voidInvoice(ctx, d) })
 }
@@ -257,7 +257,7 @@ func (b *Books) voidInvoice(ctx context.Context, d document) error {
 		return err
 	}
 	if len(all) != 1 {
-		return fmt.Errorf("Xero answered with %d %s", len(all), kind)
+		return fmt.Errorf("the answer of Xero has %d %s", len(all), kind)
 	}
 	return all[0].err()
 }

@@ -202,7 +202,7 @@ func (f journalForm) send(ctx context.Context, reference string, want, _ []docum
 		return nil, f.met(ctx, reference, err)
 	}
 	if len(all) != 1 {
-		return nil, fmt.Errorf("Xero answered with %d journals", len(all))
+		return nil, fmt.Errorf("the answer of Xero has %d journals", len(all))
 	}
 	return f.b.booked(all[0].wireVerdict, func() (document, error) { return f.document(all[0]) }, func(d document) error { return f.void(ctx, d) })
 }
@@ -250,7 +250,7 @@ func (f journalForm) void(ctx context.Context, d document) error {
 		return err
 	}
 	if len(all) != 1 {
-		return fmt.Errorf("Xero answered with %d journals", len(all))
+		return fmt.Errorf("the answer of Xero has %d journals", len(all))
 	}
 	return all[0].err()
 }

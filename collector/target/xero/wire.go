@@ -109,7 +109,7 @@ func (b *Books) write(ctx context.Context, method, path, kind, key string, body,
 		return fmt.Errorf("%w: Xero: status %d: %s", target.ErrRefused, response.Status, failure.Message)
 	}
 	var all map[string]json.RawMessage
-	if err := json.Unmarshal(response.Body, &all); err == nil {
+	if err = json.Unmarshal(response.Body, &all); err == nil {
 		err = json.Unmarshal(all[kind], into)
 	}
 	if err != nil {

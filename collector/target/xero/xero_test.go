@@ -409,3 +409,25 @@ func (o *office) byHand(t *testing.T, kind, element string) {
 		t.Fatalf("status %d", answer.StatusCode)
 	}
 }
+
+func TestAnAnswerThatCannotBeReadIsUnclear(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, o *office) {
+		next := o.http.Transport
+		for _, garbage := range []string{"<html>", "{}", `{"Invoices":7,"ManualJournals":7}`, `{"Invoices":[],"ManualJournals":[]}`} {
+			o.http.Transport = round(func(r *http.Request) (*http.Response, error) {
+				answer, err := next.RoundTrip(r)
+				if err == nil && r.Method == http.MethodPut {
+					answer.Body.Close()
+					answer.Body = io.NopCloser(strings.NewReader(garbage))
+				}
+				return answer, err
+			})
+			p := o.sample()
+			p.Reference = fmt.Sprintf("POS-S1-2026110%d", len(o.Documents("")))
+			if _, err := o.open(t).Post(t.Context(), p); err == nil || errors.Is(err, target.ErrRefused) || errors.Is(err, target.ErrUnavailable) || errors.Is(err, target.ErrTaken) {
+				t.Errorf("%s: %v; want an unclear outcome", garbage, err)
+			}
+		}
+	})
+}
