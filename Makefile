@@ -109,6 +109,7 @@ corpus: ## keep what this version writes and sends as RELEASE=v1.2.3, for later 
 
 days: ## the books over DAYS (10000) random days of a shop that does everything
 	TILLBOOK_DAYS=$(DAYS) go test -count=1 -v -timeout 2h -run 'ShopDay|RevisionsOfADay|Voids|Form|Jurisdiction|FoundFromItsLines' ./collector/books
+	TILLBOOK_DAYS=$(DAYS) go test -count=1 -v -timeout 2h -run InTheCloud ./collector/posting
 
 soak: ## the long tests (build tag soak), for SOAKTIME (30m)
 	TILLBOOK_SOAK=$(SOAKTIME) go test -count=1 -tags soak -run '^TestSoak' -timeout 24h $(or $(PKG),./...)

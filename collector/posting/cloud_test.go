@@ -573,3 +573,35 @@ func TestAnUnclearPostingThatAPersonChangedMeanwhileWaitsForAPerson(t *testing.T
 		}
 	})
 }
+
+// TestAfterARestoreWhatTheCloudHoldsIsTakenInWhole: tax lines that the system
+// works out itself are known again, so only what is new is posted.
+func TestAfterARestoreWhatTheCloudHoldsIsTakenInWhole(t *testing.T) {
+	t.Parallel()
+	eachCloud(t, func(t *testing.T, c *cloud) {
+		c.postOne(t)
+		c.store.Put("high", postingtest.Day, postingtest.Sale("2", 600), c.clock())
+		c.work(t)
+		before, err := c.store.Postings(t.Context(), postingtest.Ref)
+		if err != nil || len(before) != 2 {
+			t.Fatalf("%+v, %v", before, err)
+		}
+		c.store.Forget(postingtest.Ref, "books", 1)
+		c.restart()
+		c.work(t)
+		after, err := c.store.Postings(t.Context(), postingtest.Ref)
+		if err != nil || len(after) != 2 || len(c.documents("")) != 2 {
+			t.Fatalf("after the restore: %+v, %v; there stand %v", after, err, c.documents(""))
+		}
+		for i := range after {
+			if !after[i].Payload.Equal(before[i].Payload) || after[i].RemoteID != before[i].RemoteID {
+				t.Errorf("taken in as %+v, posted was %+v", after[i], before[i])
+			}
+		}
+		c.store.Put("high", postingtest.Day, postingtest.Sale("3", 300), c.clock())
+		c.work(t)
+		if got := c.balances(); len(c.documents("")) != 3 || got[c.cash] != 2100 || got[c.sales] != -1750 || got[c.tax]+got[c.rounding] != -350 {
+			t.Errorf("balances %v with %v", got, c.documents(""))
+		}
+	})
+}
