@@ -67,6 +67,7 @@ type Index struct {
 	db        *badger.DB
 	applied   atomic.Uint64
 	touched   atomic.Int64
+	opened    uint64 // number of the newest table when it was opened
 	watermark uint64
 
 	sizing sync.Mutex
@@ -113,6 +114,9 @@ func open(dir string, logger *slog.Logger) (x *Index, err error) {
 		return nil, fmt.Errorf("open index %s: %w", dir, err)
 	}
 	x = &Index{db: db}
+	for _, table := range db.Tables() {
+		x.opened = max(x.opened, table.ID)
+	}
 	if err := x.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open index %s: %w", dir, err), db.Close())
 	}
@@ -180,10 +184,18 @@ func (x *Index) Close() error {
 // Applied is the number of the last record applied; 0 if none.
 func (x *Index) Applied() uint64 { return x.applied.Load() }
 
-// Touched is how many bytes of records were applied and read since it was opened.
-// Badger maps its files, and what it touched of them counts as the agent's memory
-// until they are closed.
-func (x *Index) Touched() int64 { return x.touched.Load() }
+// Touched is how many bytes were applied, read, and merged by Badger itself since
+// it was opened. Badger maps its files, and what was touched of them counts as the
+// agent's memory until they are closed.
+func (x *Index) Touched() int64 {
+	n := x.touched.Load()
+	for _, table := range x.db.Tables() {
+		if table.ID > x.opened { // written since
+			n += int64(table.OnDiskSize)
+		}
+	}
+	return n
+}
 
 // sizeEvery is how old the answer of Bytes may be: counting asks for every file.
 const sizeEvery = time.Second
