@@ -205,9 +205,17 @@ func TestCollectorsShareTheSessionsAndOneTakesOverFromTheOther(t *testing.T) {
 	s := newSite(t, overMQTT)
 	s.halt()
 	s.share = "collectors"
+	here := s.client(s.broker.collector, "observer")
+	if err := here.Subscribe(t.Context(), wire.CollectorTopic(wire.Any)); err != nil {
+		t.Fatal(err)
+	}
 	s.start()
 	stopOther := s.collect()
 	defer stopOther()
+	for range 2 { // each is subscribed before it says so
+		<-here.came
+	}
+	here.Close()
 	// Enough agents that the broker gives some to each.
 	const agents, sales = 6, 400
 	var ups []*running
