@@ -227,7 +227,7 @@ func (c *Closer) build(ctx context.Context, f Facts, d Decision) (Entry, *Hold, 
 		return Entry{}, nil, err
 	}
 	return Entry{
-		Ref: f.Ref, Version: f.Version, Mapping: built.mapping, Rules: books.Rules, Body: built.entry.Canonical(), Proof: proof, Reason: reason,
+		Ref: f.Ref, Version: f.Version, Mapping: built.mapping, Rules: books.Rules, Body: built.entry.Canonical(), Proof: proof, Reason: reason, Seen: f.Seen,
 	}, nil, nil
 }
 

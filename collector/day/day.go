@@ -99,6 +99,7 @@ type Facts struct {
 	Agents    []Agent
 	Conflicts int      // keys with an unresolved conflict on this day
 	Accepted  []string // IDs of the proof's differences that a person accepted
+	Seen      []Seen   // what of other days all this was made with
 	Rejected  int      // records received for the store since the day began that could not be read and were not replayed
 }
 
@@ -127,6 +128,15 @@ type Entry struct {
 	Proof   []byte // JSON of Proof
 	Reason  string // why it was made: ReasonClose, ...
 	At      time.Time
+	Seen    []Seen // of the facts it was made from; only for Save
+}
+
+// Seen is something of another day that facts were made with; what it says is the
+// store's own business. When it changes, the version of the day rises.
+type Seen struct {
+	What  string
+	Since bizday.Day
+	Found string
 }
 
 // ErrMoved: the day's version is not the one that was read.
@@ -141,7 +151,7 @@ type Store interface {
 	// Set stores state and hold, if the version is still the given one, else ErrMoved.
 	Set(ctx context.Context, ref Ref, version int64, state string, hold *Hold, at time.Time) error
 	// Save stores the entry and makes the day ready, if the version is still the
-	// entry's, else ErrMoved. Saving the same entry again changes nothing.
+	// entry's and what it looked at is unchanged, else ErrMoved. Saving the same entry again changes nothing.
 	Save(ctx context.Context, e Entry) error
 	// Reopen raises the version of a day without a document, so that it is closed
 	// again with the mapping that holds now.

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,7 @@ const (
 // a revision that moves a document the old day's too, a conflict that of the day
 // on which the current document stands. A document whose period close says that
 // it is of another day is moved there, whichever of the two comes first, and both
-// days' versions rise.
+// days' versions rise. So does that of each day whose entry looked at what changed.
 func (db *DB) Commit(ctx context.Context, b intake.Batch) (intake.Outcome, error) {
 	var outcome intake.Outcome
 	what := fmt.Sprintf("commit batch %d of agent %s", b.First, b.From.Agent)
@@ -154,6 +155,7 @@ type writing struct {
 	verdicts []intake.Verdict
 	raised   map[bizday.Day]int64 // by how many
 	changed  map[string]change    // by key
+	moved    []move
 }
 
 func newWriting(t *tx, b intake.Batch, e *epoch) *writing {
@@ -241,14 +243,26 @@ func (w *writing) reject(i int) error {
 	return err
 }
 
-// raiseDays raises the version of each day that changed, in order, so that two
-// writers never wait for each other.
+// raiseDays raises the version of each day that changed, and of each whose entry
+// looked at what changed, in order, so that two writers never wait for each other.
 func (w *writing) raiseDays() error {
-	for _, d := range slices.Sorted(maps.Keys(w.raised)) {
-		if w.raised[d] <= 0 {
-			continue
+	dependents, err := w.dependents(w.changes())
+	if err != nil {
+		return err
+	}
+	by := make(map[day.Ref]int64, len(w.raised)+len(dependents))
+	for ref := range dependents {
+		by[ref] = 1
+	}
+	for d, n := range w.raised {
+		if n > 0 {
+			by[day.Ref{Merchant: w.batch.From.Merchant, Store: w.batch.From.Store, Day: d}] = n
 		}
-		if err := w.raise(day.Ref{Merchant: w.batch.From.Merchant, Store: w.batch.From.Store, Day: d}, w.raised[d], w.batch.At); err != nil {
+	}
+	for _, ref := range slices.SortedFunc(maps.Keys(by), func(x, y day.Ref) int {
+		return cmp.Or(cmp.Compare(x.Store, y.Store), cmp.Compare(x.Day, y.Day))
+	}) {
+		if err := w.raise(ref, by[ref], w.batch.At); err != nil {
 			return err
 		}
 	}

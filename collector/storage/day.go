@@ -77,7 +77,8 @@ func (db *DB) Set(ctx context.Context, ref day.Ref, version int64, state string,
 }
 
 // Save stores an entry and makes its day ready, if the day's version is still
-// the entry's, else it fails with day.ErrMoved. The entry is then due at every
+// the entry's and what it looked at of other days is unchanged, else it fails with
+// day.ErrMoved. The entry is then due at every
 // connection of the merchant. An entry that is stored already changes nothing;
 // another one at the same version is an error, since an entry is a function of
 // what its version names.
@@ -101,6 +102,9 @@ func (db *DB) Save(ctx context.Context, e day.Entry) error {
 		}
 		if _, err := tx.exec(insertEntry, e.Merchant, e.Store, string(e.Day), e.Version, e.Mapping, e.Rules, blob(e.Body), blob(e.Proof),
 			e.Reason, micros(e.At)); err != nil {
+			return err
+		}
+		if err := tx.keepSeen(e); err != nil {
 			return err
 		}
 		_, err = tx.exec(deliverEntry, e.Merchant, e.Store, string(e.Day), e.Version, micros(e.At))

@@ -29,6 +29,7 @@ type dialect struct {
 	bulk  query // stores documents whose keys are new, and returns those keys; empty: there is none
 	clock query // the time by the database, in microseconds
 	heads query // selectRevisions of many keys
+	seen  query // what days looked at, of many things
 
 	again func(error) bool // the transaction lost to another: it can be run again
 	busy  func(error) bool // nothing was stored; another try may succeed

@@ -70,13 +70,18 @@ func (db *DB) Facts(ctx context.Context, ref day.Ref) (day.Facts, error) {
 		if err := tx.originals(&f); err != nil {
 			return err
 		}
-		if err := tx.previous(&f); err != nil {
+		previous, err := tx.previous(&f)
+		if err != nil {
 			return err
 		}
 		if err := tx.later(&f); err != nil {
 			return err
 		}
-		if err := tx.earlier(&f); err != nil {
+		terminals, err := tx.earlier(&f)
+		if err != nil {
+			return err
+		}
+		if err := tx.seen(&f, previous, terminals); err != nil {
 			return err
 		}
 		if err := tx.each(func(scan func(...any) error) error {
@@ -131,9 +136,8 @@ func (t *tx) originals(f *day.Facts) error {
 			what, q, args := "", query(""), []any(nil)
 			switch {
 			case link.Key != nil:
-				key := *link.Key
-				key.Store = cmp.Or(key.Store, f.Ref.Store)
-				what, q, args = "key "+key.String(), originalByKey, []any{f.Ref.Merchant, key.String()}
+				key := linked(*link.Key, f.Ref.Store)
+				what, q, args = ofKey(key), originalByKey, []any{f.Ref.Merchant, key}
 			case link.Number != "":
 				what = "number " + s.Document.Key.Terminal + "\x00" + link.Number
 				q, args = originalByReceipt, []any{f.Ref.Merchant, f.Ref.Store, link.Number, string(f.Ref.Day)}
@@ -179,16 +183,15 @@ func (t *tx) original(f *day.Facts, s day.Stored, q query, args []any) error {
 	return err
 }
 
-func (t *tx) previous(f *day.Facts) error {
-	var previous string
-	err := t.row(previousDay, f.Ref.Merchant, f.Ref.Store, string(f.Ref.Day))(&previous)
+func (t *tx) previous(f *day.Facts) (previous bizday.Day, err error) {
+	err = t.row(previousDay, f.Ref.Merchant, f.Ref.Store, string(f.Ref.Day))(&previous)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil
+		return "", nil
 	}
 	if err != nil {
-		return err
+		return "", err
 	}
-	return t.each(func(scan func(...any) error) error {
+	return previous, t.each(func(scan func(...any) error) error {
 		var key string
 		var hash, body sql.RawBytes
 		if err := scan(&key, &hash, &body); err != nil {
@@ -197,7 +200,7 @@ func (t *tx) previous(f *day.Facts) error {
 		d, err := decode(body, f.Ref.Merchant, f.Ref.Store, hash)
 		f.Previous = append(f.Previous, d)
 		return named(key, err)
-	}, dayCounts, f.Ref.Merchant, f.Ref.Store, previous)
+	}, dayCounts, f.Ref.Merchant, f.Ref.Store, string(previous))
 }
 
 // closesOf returns the period closes of a store on a day.
@@ -238,8 +241,9 @@ func (t *tx) later(f *day.Facts) error {
 
 // earlier adds the documents of the days before of each terminal that closed on
 // the day, back to the day on which it closed before, and what states one of the
-// closes' numbers.
-func (t *tx) earlier(f *day.Facts) error {
+// closes' numbers. It returns from which day on it looked at a terminal's.
+func (t *tx) earlier(f *day.Facts) (map[string]bizday.Day, error) {
+	since := map[string]bizday.Day{}
 	open, known := map[string]bool{}, map[string]bool{}
 	for _, s := range f.Documents {
 		if s.Document.Kind != document.PeriodClose || s.Document.Deleted {
@@ -258,14 +262,14 @@ func (t *tx) earlier(f *day.Facts) error {
 			f.Earlier = append(f.Earlier, n)
 			return named(n.Key, err)
 		}, namedBefore, f.Ref.Merchant, s.Key, string(f.Ref.Day), string(f.Ref.Day.Add(-day.SpanDays))); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for ref := f.Ref; len(open) > 0 && ref.Day > f.Ref.Day.Add(-day.SpanDays); {
 		ref.Day = ref.Day.Add(-1)
 		closes, err := t.closesOf(ref)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, z := range closes {
 			delete(open, z.Key.Terminal)
@@ -273,9 +277,12 @@ func (t *tx) earlier(f *day.Facts) error {
 		if len(open) == 0 {
 			break
 		}
+		for terminal := range open {
+			since[terminal] = ref.Day
+		}
 		before := day.Facts{StoreDay: day.StoreDay{Ref: ref}}
 		if err := t.documents(&before); err != nil {
-			return err
+			return nil, err
 		}
 		for _, s := range before.Documents {
 			if open[s.Document.Key.Terminal] && !known[s.Key] {
@@ -285,7 +292,7 @@ func (t *tx) earlier(f *day.Facts) error {
 		}
 	}
 	slices.SortFunc(f.Earlier, func(a, b day.Stored) int { return cmp.Compare(a.Key, b.Key) })
-	return nil
+	return since, nil
 }
 
 // decode reads a stored document. Its bytes are as the agent sent them: for whom

@@ -9,6 +9,7 @@ import (
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/intake"
 	"tillbook.example/tillbook/shared/bizday"
+	"tillbook.example/tillbook/shared/document"
 )
 
 const (
@@ -26,6 +27,12 @@ const (
 
 // period is one that documents of a terminal name.
 type period struct{ store, terminal, name string }
+
+// move is a document that was moved from one day to another.
+type move struct {
+	key, terminal string
+	from, to      bizday.Day
+}
 
 // placing gathers the periods whose documents a transaction changes, and when.
 type placing struct {
@@ -81,7 +88,7 @@ func (p *placing) tie(store, key string, own bizday.Day, t intake.Tie) error {
 
 // place moves the documents of the touched periods to the days on which the room
 // places them, and reports each.
-func (p *placing) place(moved func(key string, from, to day.Ref)) error {
+func (p *placing) place(moved func(move)) error {
 	order := slices.SortedFunc(maps.Keys(p.touched), func(x, y period) int {
 		return cmp.Or(cmp.Compare(x.store, y.store), cmp.Compare(x.terminal, y.terminal), cmp.Compare(x.name, y.name))
 	})
@@ -98,7 +105,7 @@ func (p *placing) place(moved func(key string, from, to day.Ref)) error {
 	return nil
 }
 
-func (p *placing) placePeriod(in period, span [2]time.Time, moved func(key string, from, to day.Ref)) error {
+func (p *placing) placePeriod(in period, span [2]time.Time, moved func(move)) error {
 	var keys []string
 	var ties []day.Tie
 	var are []bizday.Day
@@ -123,15 +130,16 @@ func (p *placing) placePeriod(in period, span [2]time.Time, moved func(key strin
 		if _, err := p.exec(moveDocument, p.merchant, keys[i], string(to)); err != nil {
 			return err
 		}
-		moved(keys[i], day.Ref{Merchant: p.merchant, Store: in.store, Day: are[i]}, day.Ref{Merchant: p.merchant, Store: in.store, Day: to})
+		moved(move{keys[i], in.terminal, are[i], to})
 	}
 	return nil
 }
 
 // change is a document that a batch made current.
 type change struct {
-	record int        // its newest record
-	before bizday.Day // where it was before the batch; empty: nowhere
+	record  int        // its newest record
+	before  bizday.Day // where it was before the batch; empty: nowhere
+	through bizday.Day // where it was moved to by its period; empty: it was not
 }
 
 // place ties the documents that the batch made current, and moves those whose
@@ -150,13 +158,36 @@ func (w *writing) place() error {
 			return err
 		}
 	}
-	return p.place(func(key string, from, to day.Ref) {
-		c, changed := w.changed[key]
-		if changed && c.before != from.Day {
-			w.raised[from.Day]-- // it never was there
+	return p.place(func(m move) {
+		c, changed := w.changed[m.key]
+		if changed && c.before != m.from {
+			w.raised[m.from]-- // it never was there
 		} else {
-			w.raised[from.Day]++
+			w.raised[m.from]++
 		}
-		w.raised[to.Day]++
+		w.raised[m.to]++
+		if changed {
+			c.through = m.to
+			w.changed[m.key] = c
+		}
+		w.moved = append(w.moved, m)
 	})
+}
+
+// changes returns what the batch changed.
+func (w *writing) changes() *changes {
+	all := newChanges(w.batch.From.Merchant, w.batch.From.Store)
+	for key, c := range w.changed {
+		r := &w.batch.Records[c.record]
+		d := r.Document
+		counts := d.Kind == document.TillCount || c.before != ""
+		for _, on := range []bizday.Day{cmp.Or(c.through, r.Day), c.before} {
+			all.document(key, d.Key.Terminal, d.Numbers.Receipt, counts, on)
+		}
+	}
+	for _, m := range w.moved {
+		all.document(m.key, m.terminal, "", true, m.from)
+		all.document(m.key, m.terminal, "", true, m.to)
+	}
+	return all
 }

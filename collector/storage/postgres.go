@@ -60,6 +60,7 @@ func postgresDialect() dialect {
 		clock:      postgresClock,
 		bulk:       postgresBulk,
 		heads:      postgresRevisions,
+		seen:       postgresSeen,
 		again: func(err error) bool {
 			var e *pgconn.PgError
 			// A transaction that lost to another, a deadlock, a key that another took

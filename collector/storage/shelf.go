@@ -3,10 +3,13 @@ package storage
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/intake"
+	"tillbook.example/tillbook/shared/bizday"
+	"tillbook.example/tillbook/shared/document"
 )
 
 const (
@@ -156,9 +159,22 @@ func (db *DB) Settle(ctx context.Context, merchant, key, agent, by string, at ti
 			return err
 		}
 		if !chosen.Counts {
-			if err := tx.retie(*chosen, days); err != nil {
+			d, err := decode(chosen.Body, merchant, chosen.Store, chosen.Hash[:])
+			if err != nil {
+				return named(key, err)
+			}
+			all := newChanges(merchant, chosen.Store)
+			for ref := range days {
+				all.document(key, d.Key.Terminal, d.Numbers.Receipt, true, ref.Day)
+			}
+			if err := tx.retie(*chosen, d, days, all); err != nil {
 				return err
 			}
+			dependents, err := tx.dependents(all)
+			if err != nil {
+				return err
+			}
+			maps.Copy(days, dependents)
 		}
 		for ref := range days {
 			if err := tx.raise(ref, 1, at); err != nil {
@@ -171,7 +187,7 @@ func (db *DB) Settle(ctx context.Context, merchant, key, agent, by string, at ti
 
 // retie ties a document whose content is another now, and adds the days of the
 // documents that this moves.
-func (t *tx) retie(c Contradiction, days map[day.Ref]bool) error {
+func (t *tx) retie(c Contradiction, d *document.Document, days map[day.Ref]bool, all *changes) error {
 	m, err := t.merchant(c.Merchant)
 	if err != nil {
 		return err
@@ -184,10 +200,6 @@ func (t *tx) retie(c Contradiction, days map[day.Ref]bool) error {
 	if err != nil {
 		return err
 	}
-	d, err := decode(c.Body, c.Merchant, c.Store, c.Hash[:])
-	if err != nil {
-		return named(c.Key, err)
-	}
 	p := &placing{tx: t, merchant: c.Merchant, touched: map[period][2]time.Time{}}
 	if err := p.untie(c.Key); err != nil {
 		return err
@@ -198,5 +210,10 @@ func (t *tx) retie(c Contradiction, days map[day.Ref]bool) error {
 	}); err != nil {
 		return err
 	}
-	return p.place(func(_ string, from, to day.Ref) { days[from], days[to] = true, true })
+	return p.place(func(m move) {
+		for _, on := range []bizday.Day{m.from, m.to} {
+			days[day.Ref{Merchant: c.Merchant, Store: c.Store, Day: on}] = true
+			all.document(m.key, m.terminal, "", true, on)
+		}
+	})
 }

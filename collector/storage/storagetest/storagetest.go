@@ -41,6 +41,7 @@ func Run(t *testing.T, fresh Fresh) {
 		{"Shelf", shelfTests()},
 		{"Day", dayTests()},
 		{"Period", periodTests()},
+		{"Seen", seenTests()},
 		{"Facts", factsTests()},
 		{"Posting", postingTests()},
 		{"Audit", auditTests()},
