@@ -161,7 +161,6 @@ func (x *Org) check(kind string, f form) (*document, problems) {
 		amounts: f.LineAmountTypes, url: f.Url, files: map[string][]byte{},
 	}
 	given := f.LineItems
-	sign := money.Minor(1)
 	switch kind {
 	case journals:
 		d.narration, given = f.Narration, f.JournalLines
@@ -209,7 +208,7 @@ func (x *Org) check(kind string, f form) (*document, problems) {
 	for i := range given {
 		d.lines = append(d.lines, x.line(&p, kind, d.amounts, given[i]))
 	}
-	x.addUp(&p, d, sign)
+	x.addUp(&p, d)
 	return d, p
 }
 
@@ -304,10 +303,10 @@ func (x *Org) minor(p *problems, n json.Number) money.Minor {
 func (x *Org) number(m money.Minor) json.Number { return json.Number(m.Format(x.places())) }
 
 // addUp checks that a journal balances and an invoice is not negative.
-func (x *Org) addUp(p *problems, d *document, sign money.Minor) {
+func (x *Org) addUp(p *problems, d *document) {
 	var sum, debits, credited money.Minor
 	for _, l := range d.lines {
-		with := sign * (l.amount + l.tax)
+		with := l.amount + l.tax
 		sum += with
 		if with > 0 {
 			debits += with

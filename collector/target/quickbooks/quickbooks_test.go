@@ -431,3 +431,21 @@ func TestAnAnswerThatCannotBeReadIsUnclear(t *testing.T) {
 		}
 	}
 }
+
+// TestTwoDocumentsUnderOneNumberWaitForAPerson: QuickBooks takes a number twice,
+// and neither is chosen.
+func TestTwoDocumentsUnderOneNumberWaitForAPerson(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, britishJournal)
+	o.byHand(t, reference, "1.00")
+	o.byHand(t, reference, "1.00")
+	if found, _, err := o.open(t).Find(t.Context(), reference); err == nil || !strings.Contains(err.Error(), "2 documents") {
+		t.Errorf("found %+v, %v", found, err)
+	}
+	if _, err := o.open(t).Post(t.Context(), o.sample()); !errors.Is(err, target.ErrTaken) {
+		t.Errorf("posted: %v; want ErrTaken", err)
+	}
+	if references, err := o.open(t).List(t.Context(), reference); err != nil || len(references) != 1 {
+		t.Errorf("listed %q, %v", references, err)
+	}
+}

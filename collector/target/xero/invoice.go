@@ -50,6 +50,8 @@ type invoiceElement struct {
 
 func (invoiceForm) kind(d document) string { return kindOf(d) }
 
+func (invoiceForm) partOf(_, _ []document) bool { return false }
+
 func kindOf(d document) string {
 	if d.credit {
 		return creditNotes
@@ -147,13 +149,12 @@ func (b *Books) invoices(ctx context.Context, kind string, query url.Values, kee
 			return nil, fmt.Errorf("%w: there are more than %d %s", target.ErrUnavailable, maxPages*pageSize, kind)
 		}
 		query.Set("page", strconv.Itoa(page))
-		var all map[string][]invoiceElement
-		var raw struct{ Invoices, CreditNotes []invoiceElement }
-		if err := b.get(ctx, "/"+kind, query, &raw); err != nil {
+		var all struct{ Invoices, CreditNotes []invoiceElement }
+		if err := b.get(ctx, "/"+kind, query, &all); err != nil {
 			return nil, err
 		}
-		all = map[string][]invoiceElement{invoices: raw.Invoices, creditNotes: raw.CreditNotes}
-		for _, e := range all[kind] {
+		elements := append(all.Invoices, all.CreditNotes...)
+		for _, e := range elements {
 			d, err := b.invoiceOf(e)
 			if err != nil {
 				return nil, fmt.Errorf("%s %s: %w", kind, e.InvoiceNumber+e.CreditNoteNumber, err)
@@ -162,7 +163,7 @@ func (b *Books) invoices(ctx context.Context, kind string, query url.Values, kee
 				found = append(found, d)
 			}
 		}
-		if len(all[kind]) < pageSize {
+		if len(elements) < pageSize {
 			return found, nil
 		}
 	}

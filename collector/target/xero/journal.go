@@ -43,6 +43,8 @@ type journalElement struct {
 
 func (journalForm) kind(document) string { return manualJournals }
 
+func (journalForm) partOf(_, _ []document) bool { return false }
+
 func (f journalForm) render(p target.Payload, s *setup, strict bool) ([]document, error) {
 	d := document{date: p.Date, number: p.Reference, note: memo.Note(p, f.b.places, isControl)}
 	if len(d.note) > maxNote {

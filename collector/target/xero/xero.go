@@ -199,6 +199,8 @@ type form interface {
 	list(ctx context.Context, prefix string) ([]document, error)
 	send(ctx context.Context, reference string, want, found []document) ([]document, error)
 	void(ctx context.Context, d document) error
+	// partOf reports whether what was found is wanted, and only not all of it.
+	partOf(found, want []document) bool
 	kind(d document) string // as paths have it
 }
 
