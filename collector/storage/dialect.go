@@ -27,7 +27,7 @@ type dialect struct {
 	scope query // says which merchant's rows a transaction may touch; empty: all
 	lock  query // follows the SELECT of a row that is going to be changed
 	bulk  query // stores documents whose keys are new, and returns those keys; empty: there is none
-	clock query // the time by the database, in microseconds
+	clock query // the time by the database, in microseconds; empty: the machine's
 	heads query // selectRevisions of many keys
 	seen  query // what days looked at, of many things
 

@@ -20,7 +20,6 @@ const (
 	selectLease  query = `SELECT holder, fence FROM lease WHERE merchant = $1 AND subject = $2`
 	// What a collector that died had claimed and nobody took over.
 	forgetLeases query = `DELETE FROM lease WHERE until < $1`
-	sqliteClock  query = `SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER)`
 )
 
 // forgottenAfter is when a lease that has ended is of no use to anybody.
@@ -83,8 +82,13 @@ func (db *DB) Release(ctx context.Context, leases []work.Lease) error {
 	})
 }
 
-// now is the database's time, in microseconds.
+// now is the database's time, in microseconds. An embedded database has that of
+// its machine; its own function counts milliseconds only, within which two claims
+// can follow each other.
 func (t *tx) now() (now int64, err error) {
+	if t.dialect.clock == "" {
+		return time.Now().UnixMicro(), nil
+	}
 	err = t.row(t.dialect.clock)(&now)
 	return now, err
 }

@@ -24,7 +24,6 @@ func sqliteDialect() dialect {
 		open:       openSQLite,
 		check:      func(context.Context, *sql.DB) error { return nil },
 		reading:    &sql.TxOptions{ReadOnly: true},
-		clock:      sqliteClock,
 		seen:       sqliteSeen,
 		again:      func(error) bool { return false }, // it waits by itself
 		busy: func(err error) bool {
