@@ -185,25 +185,29 @@ func benchRecords(b *testing.B, n int) []*tillbookv1.Record {
 }
 
 // BenchmarkStream sends 50,000 receipts from memory over loopback with mutual
-// TLS into a store in memory: everything but the two disks.
+// TLS into a store in memory, over each carrier: everything but the two disks.
 func BenchmarkStream(b *testing.B) {
 	const n = 50_000
 	records := benchRecords(b, n)
-	for b.Loop() {
-		b.StopTimer()
-		s := newSite(b, overGRPC)
-		disk := uplinktest.NewOutbox()
-		disk.Add(records...)
-		carrier := s.dial(s.authority, leeds)
-		b.StartTimer()
-		u := run(b, uplink.Options{Outbox: disk, Carrier: carrier})
-		u.until(b, n)
-		b.StopTimer()
-		u.stop()
-		s.halt()
-		b.StartTimer()
+	for _, over := range []string{overGRPC, overMQTT, overWSS} {
+		b.Run(over, func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				s := newSite(b, over)
+				disk := uplinktest.NewOutbox()
+				disk.Add(records...)
+				carrier := s.dial(s.authority, leeds)
+				b.StartTimer()
+				u := run(b, uplink.Options{Outbox: disk, Carrier: carrier})
+				u.until(b, n)
+				b.StopTimer()
+				u.stop()
+				s.halt()
+				b.StartTimer()
+			}
+			b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "docs/s")
+		})
 	}
-	b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "docs/s")
 }
 
 // BenchmarkOne is the way of one sale over loopback, from the outbox to its
