@@ -41,6 +41,13 @@ import (
 // of it changed.
 const longestRest = 10 * time.Second
 
+// catchUp is how many days of one merchant are closed in a row before others
+// have their turn.
+const catchUp = 31
+
+// watchEvery is how often failing days are looked for.
+const watchEvery = time.Hour
+
 // toldDays is how many of its store's days an agent is told.
 const toldDays = 7
 
@@ -65,6 +72,7 @@ type App struct {
 	mqtt      *mqtt.Carrier // nil without a broker
 	closer    *day.Closer
 	poster    *posting.Poster
+	watch     *day.Watch
 	listener  net.Listener
 	ops       net.Listener
 	lastAudit atomic.Pointer[audit.Report]
@@ -129,7 +137,8 @@ func New(ctx context.Context, config Config, log *slog.Logger, options ...Option
 	if a.mqtt, err = a.openMQTT(); err != nil {
 		return nil, err
 	}
-	a.closer = &day.Closer{Store: a.db, Now: clock, Mapping: a.db.Mapping, Rest: min(2*config.Work.Every, longestRest)}
+	a.closer = &day.Closer{Store: a.db, Now: clock, Mapping: a.db.Mapping, Rest: min(2*config.Work.Every, longestRest), Most: catchUp}
+	a.watch = &day.Watch{Store: a.db, Now: clock, Logger: log}
 	a.poster = &posting.Poster{Store: a.db, Directory: a.db, Target: Targets(), Now: clock}
 	if config.Database.DSN != "" { // others may work on it too
 		share := &work.Share{Store: a.db, Holder: rand.Text(), Term: config.Work.Term}
@@ -175,6 +184,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	group.Go(func() error { return a.work(ctx) })
 	group.Go(func() error { return a.auditRegularly(ctx) })
+	group.Go(func() error { return a.watchRegularly(ctx) })
 	group.Go(func() error {
 		fleet.Watch(ctx, a.db, a.now, a.intake.Recheck, func(err error) { a.log.Warn("revoked agents may speak until their next check", "error", err) })
 		return nil
@@ -238,6 +248,22 @@ func (a *App) work(ctx context.Context) error {
 	for {
 		if err := a.WorkOnce(ctx); err != nil && ctx.Err() == nil {
 			a.log.Error("close and post", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// watchRegularly looks for merchants whose days fail until ctx ends.
+func (a *App) watchRegularly(ctx context.Context) error {
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	for {
+		if err := a.watch.Check(ctx); err != nil && ctx.Err() == nil {
+			a.log.Error("watch days", "error", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,6 +35,7 @@ type figures struct {
 	sessions, batches, records, rejected, forks, refusals                 *prometheus.Desc
 	broker, dropped                                                       *prometheus.Desc
 	recovered, unrecovered, copies, up                                    *prometheus.Desc
+	failing, stopped                                                      *prometheus.Desc
 }
 
 func (a *App) registry() (*prometheus.Registry, error) {
@@ -62,6 +64,8 @@ func (a *App) registry() (*prometheus.Registry, error) {
 		recovered:   desc("certificates_recovered_total", "Agents that came back with an expired certificate, since start."),
 		unrecovered: desc("certificates_recovery_refused_total", "Recoveries refused since start."),
 		copies:      desc("certificates_copied_total", "Uses of an agent's certificate that another had taken the place of, since start."),
+		failing:     desc("merchants_failing", "Merchants of which at least so many days in a row did not reach the books; looked at hourly.", "days"),
+		stopped:     desc("merchants_stopped", "Merchants that a person paused or that were stopped because nothing reached their books; looked at hourly."),
 		up:          desc("database_up", "1 if the database answered this scrape."),
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "tillbook_collector_build_info", Help: "1, with the version as label.", ConstLabels: prometheus.Labels{"version": buildinfo.Version}})
@@ -79,7 +83,7 @@ func (a *App) registry() (*prometheus.Registry, error) {
 func (f *figures) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		f.agents, f.work, f.skewed, f.days, f.postings, f.unsent, f.oldest, f.broken, f.audited,
-		f.sessions, f.batches, f.records, f.rejected, f.forks, f.refusals, f.broker, f.dropped, f.recovered, f.unrecovered, f.copies, f.up,
+		f.sessions, f.batches, f.records, f.rejected, f.forks, f.refusals, f.broker, f.dropped, f.recovered, f.unrecovered, f.copies, f.up, f.failing, f.stopped,
 	} {
 		out <- d
 	}
@@ -111,6 +115,11 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 	}
 	gauge(f.broker, map[bool]float64{true: 1}[over.Connected])
 	counter(f.dropped, over.Dropped)
+	failures := f.app.watch.Failures()
+	for _, days := range day.Warnings() {
+		gauge(f.failing, float64(failures.Warned[days]), strconv.Itoa(days))
+	}
+	gauge(f.stopped, float64(failures.Stopped))
 	last := f.app.lastAudit.Load()
 	if last != nil {
 		gauge(f.audited, float64(last.At.Unix()))

@@ -1,17 +1,20 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"tillbook.example/tillbook/collector/books"
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/posting"
+	"tillbook.example/tillbook/collector/storage"
 	"tillbook.example/tillbook/shared/bizday"
 	"tillbook.example/tillbook/shared/exit"
 	"tillbook.example/tillbook/shared/problem"
@@ -26,7 +29,8 @@ type dayRow struct {
 	Hold     *day.Hold   `json:"hold,omitempty"`
 	Entry    int64       `json:"entry"`
 	Postings []postedRow `json:"postings"`
-	Due      []string    `json:"due"` // targets that do not hold the newest entry yet
+	Due      []string    `json:"due"`     // targets that do not hold the newest entry yet
+	Failing  int         `json:"failing"` // of the merchant: days in a row up to now that did not reach the books
 }
 
 type postedRow struct {
@@ -62,10 +66,14 @@ func (e env) days() *cobra.Command {
 			for _, d := range waiting {
 				due[d.Ref] = append(due[d.Ref], d.Target)
 			}
+			failing, err := failingDays(cmd.Context(), db)
+			if err != nil {
+				return err
+			}
 			rows := make([]dayRow, 0, len(days))
 			degraded := false
 			for _, d := range days {
-				row := dayRow{Merchant: d.Merchant, Store: d.Store, Day: d.Day, Version: d.Version, State: d.State, Hold: d.Hold, Entry: d.Entry, Postings: []postedRow{}, Due: append([]string{}, due[d.Ref]...)}
+				row := dayRow{Merchant: d.Merchant, Store: d.Store, Day: d.Day, Version: d.Version, State: d.State, Hold: d.Hold, Entry: d.Entry, Postings: []postedRow{}, Due: append([]string{}, due[d.Ref]...), Failing: failing[d.Merchant]}
 				postings, err := db.Postings(cmd.Context(), d.Ref)
 				if err != nil {
 					return err
@@ -90,6 +98,21 @@ func (e env) days() *cobra.Command {
 	return cmd
 }
 
+// failingDays counts each merchant's days in a row that did not reach the books.
+func failingDays(ctx context.Context, db *storage.DB) (map[string]int, error) {
+	merchants, err := db.Merchants(ctx)
+	if err != nil {
+		return nil, err
+	}
+	failing := map[string]int{}
+	for _, m := range merchants {
+		if failing[m.ID], err = day.FailingDays(ctx, db, m, time.Now()); err != nil {
+			return nil, err
+		}
+	}
+	return failing, nil
+}
+
 func printDays(w io.Writer, rows []dayRow) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "MERCHANT\tSTORE\tDAY\tVERSION\tSTATE\tPOSTINGS\tACTION")
@@ -103,7 +126,19 @@ func printDays(w io.Writer, rows []dayRow) error {
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", r.Merchant, r.Store, r.Day, r.Version, r.State, posted, action)
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	told := map[string]bool{}
+	for _, r := range rows {
+		if r.Failing > 0 && !told[r.Merchant] {
+			told[r.Merchant] = true
+			if _, err := fmt.Fprintf(w, "the last %d day(s) of merchant %s did not reach its books; after %d it is stopped\n", r.Failing, r.Merchant, day.StopAfter); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (e env) entry() *cobra.Command {

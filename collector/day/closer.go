@@ -42,6 +42,9 @@ type Closer struct {
 	Rest time.Duration
 	// Share is this collector's part of the work; nil: there is no other.
 	Share *work.Share
+	// Most is how many days of one merchant a pass closes, so that a merchant with
+	// many to catch up on does not keep the others waiting; 0: all.
+	Most int
 	// At is called at each point of a close, by tests; it may be nil.
 	At func(point string)
 
@@ -68,7 +71,12 @@ func (c *Closer) Sweep(ctx context.Context) (Pass, error) {
 	for i, ref := range refs {
 		subjects[i] = work.Subject{Merchant: ref.Merchant, Name: fmt.Sprintf("day %s %s", ref.Store, ref.Day)}
 	}
+	closed := map[string]int{} // by merchant
 	err = c.Share.Each(ctx, subjects, func(ctx context.Context, i int) time.Duration {
+		if c.Most > 0 && closed[refs[i].Merchant] >= c.Most {
+			c.wake(refs[i])
+			return 0
+		}
 		pass.Looked++
 		switch state, err := c.Close(ctx, refs[i]); {
 		case errors.Is(err, work.ErrLost):
@@ -76,6 +84,7 @@ func (c *Closer) Sweep(ctx context.Context) (Pass, error) {
 			errs = append(errs, err)
 		case state == Ready:
 			pass.Closed++
+			closed[refs[i].Merchant]++
 			return 0
 		case state == Held:
 			pass.Held++
@@ -103,6 +112,13 @@ func (c *Closer) rested(refs []Ref) []Ref {
 	}
 	c.rests = rests // those that are settled are forgotten
 	return rested
+}
+
+// wake lets a day be looked at in the next pass.
+func (c *Closer) wake(ref Ref) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.rests, ref)
 }
 
 // Close decides one day and saves its entry, or its state and what holds it, and

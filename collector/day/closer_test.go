@@ -430,3 +430,28 @@ func TestADayThatIsNotReadyRestsBeforeItIsLookedAtAgain(t *testing.T) {
 		t.Errorf("pass %+v, %v", pass, err)
 	}
 }
+
+func TestAMerchantThatCatchesUpClosesItsOldestDaysFirstAndABoundedNumberInAPass(t *testing.T) {
+	t.Parallel()
+	s := postingtest.New(postingtest.Shop())
+	for i := range 5 {
+		s.Put("high", postingtest.Day.Add(-i), postingtest.Sale(fmt.Sprint(i), 1200), postingtest.Noon)
+	}
+	c := postingtest.Closer(s, morning)
+	c.Most, c.Rest = 2, time.Minute
+	for _, want := range []int{2, 2, 1, 0} {
+		pass, err := c.Sweep(t.Context())
+		if err != nil || pass.Closed != want {
+			t.Errorf("closed %d, %v; want %d", pass.Closed, err, want)
+		}
+		refs, err := s.Unsettled(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, ref := range refs {
+			if want == 2 && ref.Day < postingtest.Day.Add(-2) {
+				t.Errorf("%s is left though newer days were closed", ref.Day)
+			}
+		}
+	}
+}

@@ -31,7 +31,8 @@ const (
 	Closing = "closing"
 	Held    = "held"
 	Ready   = "ready"
-	// External: a day before the store's start date; never posted.
+	// External: a day before the store's start date, or one that people entered
+	// themselves; never posted.
 	External = "external"
 )
 
@@ -54,6 +55,7 @@ const (
 	HoldAgentBehind  = "agent_behind"  // an agent has not sent everything up to the end of the day; until the deadline
 	HoldZMissing     = "z_missing"     // a terminal that traded has not closed, or its receipts are not all here; until the deadline
 	HoldMapping      = "mapping"       // the mapping has no answer to a question
+	HoldPaused       = "paused"        // the merchant is stopped, by a person or because nothing reached its books
 	HoldNotProven    = "not_proven"    // the day does not add up; until the deadline where the merchant posts unproven days
 )
 
@@ -99,6 +101,8 @@ type Facts struct {
 	Agents    []Agent
 	Conflicts int      // keys with an unresolved conflict on this day
 	Accepted  []string // IDs of the proof's differences that a person accepted
+	Stop      *Stop    // nothing of the merchant is closed; nil: it is
+	Entered   bool     // people entered the day themselves
 	Seen      []Seen   // what of other days all this was made with
 	Rejected  int      // records received for the store since the day began that could not be read and were not replayed
 }

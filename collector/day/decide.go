@@ -31,8 +31,8 @@ type Decision struct {
 
 // Decide says what becomes of a day at a moment, from the facts alone.
 //
-// A day before the store's start is external, unless it was posted before the
-// start was moved. A day is ready once every
+// A day before the store's start, or that people entered themselves, is external,
+// unless it was posted before they said so. A day is ready once every
 // terminal of the store closes (Closes in its configuration), has done so with
 // all the receipts its Z claims, and every agent has sent what it captured up to
 // the last of these closes. Otherwise it is ready when its end and the settle
@@ -49,12 +49,22 @@ type Decision struct {
 //
 // Before the settle time has passed a day is open, or closing once it has ended
 // or a terminal has closed; it is never held.
+//
+// Nothing of a merchant that is stopped becomes ready: what would is held.
 func Decide(f Facts, now time.Time) (Decision, error) {
+	d, err := judge(f, now)
+	if err == nil && d.State == Ready && f.Stop != nil {
+		return Decision{State: Held, Hold: f.Stop.hold(), Late: d.Late}, nil
+	}
+	return d, err
+}
+
+func judge(f Facts, now time.Time) (Decision, error) {
 	calendar, err := f.Store.Calendar()
 	if err != nil {
 		return Decision{}, fmt.Errorf("decide day %s: %w", f.Day, err)
 	}
-	if calendar.Start != "" && f.Day < calendar.Start && f.Entry == 0 {
+	if (calendar.Start != "" && f.Day < calendar.Start || f.Entered) && f.Entry == 0 {
 		return Decision{State: External}, nil
 	}
 	end := calendar.Rule.End(f.Day)

@@ -136,6 +136,14 @@ func TestWhenADayIsOpenClosingHeldOrReady(t *testing.T) {
 		{"before the start date, but posted", facts(func(f *Facts) { f.Store.Start, f.Entry = "2026-11-04", 3 }), morning, "ready cut-off"},
 		{"on the start date", facts(func(f *Facts) { f.Store.Start = "2026-11-03" }), morning, "ready cut-off"},
 
+		{"58 before a start date that was moved back over it", facts(func(f *Facts) { f.Store.Start = "2026-11-01" }), morning, "ready cut-off"},
+		{"entered by people", facts(func(f *Facts) { f.Entered = true }), morning, "external"},
+		{"58 entered by people, but posted before they said so", facts(func(f *Facts) { f.Entered, f.Entry = true, 3 }), morning, "ready cut-off"},
+		{"the merchant is paused", facts(func(f *Facts) { f.Stop = &Stop{At: evening, By: "olga", Reason: StopPaused} }), morning, "held paused olga"},
+		{"57 the merchant was stopped", facts(func(f *Facts) { f.Stop = &Stop{At: evening, Reason: StopFailing} }), morning, "held paused resume"},
+		{"paused, and something holds the day", facts(coveredTo(evening), func(f *Facts) { f.Stop = &Stop{At: evening, By: "olga"} }), morning, "held agent_behind"},
+		{"paused and external", facts(func(f *Facts) { f.Entered, f.Stop = true, &Stop{At: evening, By: "olga"} }), morning, "external"},
+
 		{"both terminals closed", facts(closed), evening.Add(minute), "ready z"},
 		{"a Z in the future", facts(closed), evening.Add(-minute), "closing"},
 		{"one terminal closed", facts(both), evening.Add(minute), "closing"},

@@ -64,6 +64,14 @@ func (db *DB) Facts(ctx context.Context, ref day.Ref) (day.Facts, error) {
 		} else if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
+		if f.Stop, err = tx.stopped(ref.Merchant); err != nil {
+			return err
+		}
+		var entered int
+		if err := tx.row(enteredDay, ref.Merchant, ref.Store, string(ref.Day))(&entered); err != nil {
+			return err
+		}
+		f.Entered = entered > 0
 		if err := tx.documents(&f); err != nil {
 			return err
 		}

@@ -30,10 +30,11 @@ const (
 		posted = CASE WHEN delivery.posted < $5 THEN $5 ELSE delivery.posted END`
 
 	// Due where a newer entry is to be posted at a connection that is configured,
-	// or a posting is unsettled, whatever became of its connection. Both halves
-	// are answered from indexes that hold only such rows.
+	// unless its merchant is stopped, or a posting is unsettled, whatever became of
+	// its connection or merchant: what is under way is finished. Both halves are
+	// answered from indexes that hold only such rows.
 	dueSubjects query = `SELECT d.merchant, d.store, d.day, d.target FROM delivery d JOIN connection c ON c.merchant = d.merchant AND c.target = d.target
-		WHERE d.posted < d.newest
+		WHERE d.posted < d.newest AND NOT EXISTS (SELECT 1 FROM stopped s WHERE s.merchant = d.merchant AND s.resumed_at = 0)
 		UNION SELECT p.merchant, p.store, p.day, p.target FROM posting p WHERE p.state NOT IN ('posted', 'undone')
 		ORDER BY 3, 1, 2, 4`
 )

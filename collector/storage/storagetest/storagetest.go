@@ -42,6 +42,7 @@ func Run(t *testing.T, fresh Fresh) {
 		{"Day", dayTests()},
 		{"Period", periodTests()},
 		{"Seen", seenTests()},
+		{"Stop", stopTests()},
 		{"Facts", factsTests()},
 		{"Posting", postingTests()},
 		{"Audit", auditTests()},
@@ -123,6 +124,7 @@ func (b *bundle) settle(id string) {
 		b.must(err)
 	}
 	b.must(b.db.Save(b.Context(), entry(day.Ref{Merchant: id, Store: store, Day: "2026-02-28"}, 1))) // due, without a posting
+	b.must(b.db.Enter(b.Context(), id, store, yesterday, yesterday, "olga", noon))
 	b.must(b.db.Set(b.Context(), day.Ref{Merchant: id, Store: store, Day: yesterday}, 2, day.External, nil, noon))
 	ref := day.Ref{Merchant: id, Store: store, Day: today}
 	b.must(b.db.Accept(b.Context(), ref, "z.net", "olga", noon))
