@@ -45,7 +45,7 @@ const longestRest = 10 * time.Second
 // have their turn.
 const catchUp = 31
 
-// watchEvery is how often failing days are looked for.
+// watchEvery is how often days without trade and failing days are looked for.
 const watchEvery = time.Hour
 
 // toldDays is how many of its store's days an agent is told.
@@ -257,12 +257,14 @@ func (a *App) work(ctx context.Context) error {
 	}
 }
 
-// watchRegularly looks for merchants whose days fail until ctx ends.
+// watchRegularly opens days without trade and looks for merchants whose days fail
+// until ctx ends.
 func (a *App) watchRegularly(ctx context.Context) error {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
 	for {
-		if err := a.watch.Check(ctx); err != nil && ctx.Err() == nil {
+		opener := &day.Opener{Store: a.db, Now: a.now}
+		if err := errors.Join(opener.Check(ctx), a.watch.Check(ctx)); err != nil && ctx.Err() == nil {
 			a.log.Error("watch days", "error", err)
 		}
 		select {

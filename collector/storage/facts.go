@@ -100,11 +100,7 @@ func (db *DB) Facts(ctx context.Context, ref day.Ref) (day.Facts, error) {
 		}, dayAccepted, ref.Merchant, ref.Store, string(ref.Day)); err != nil {
 			return err
 		}
-		agents, err := tx.agents(storeAgents, ref.Merchant, ref.Store)
-		for _, a := range agents {
-			f.Agents = append(f.Agents, day.Agent{ID: a.Identity.Agent, CoveredTo: a.Beat.CoveredTo, Revoked: !a.RevokedAt.IsZero()})
-		}
-		if err != nil {
+		if f.Agents, err = tx.dayAgents(ref.Merchant, ref.Store); err != nil {
 			return err
 		}
 		calendar, err := f.Store.Calendar()

@@ -73,6 +73,32 @@ func stopTests() []test {
 				b.Errorf("withdrawn again: %v", err)
 			}
 		}},
+		{"a day without a document is opened once, and closed with an entry as others are", func(b *bundle) {
+			b.apply(configuration(mine))
+			b.enrol(mine, "agent-1")
+			l := b.lane(mine, "agent-1", 1)
+			l.addOn("2026-02-27", sale(mine, "8", "1.00"))
+			l.addOn(yesterday, sale(mine, "9", "1.00"))
+			b.commit(l, 1, 2)
+			known, older, agents, err := b.db.Known(b.Context(), mine, store, "2026-02-28")
+			b.must(err)
+			equal(b, "known", known, []bizday.Day{yesterday})
+			equal(b, "agents", len(agents), 1)
+			equal(b, "older", older, true)
+			_, older, _, err = b.db.Known(b.Context(), mine, store, "2026-02-27")
+			b.must(err)
+			equal(b, "older", older, false)
+			for range 2 {
+				b.must(b.db.Open(b.Context(), b.ref(), noon))
+			}
+			b.must(b.db.Open(b.Context(), day.Ref{Merchant: mine, Store: store, Day: yesterday}, noon))
+			b.versions(map[bizday.Day]int64{"2026-02-27": 1, yesterday: 1, today: 1})
+			b.must(b.db.Save(b.Context(), entry(b.ref(), 1)))
+			l.add(sale(mine, "10", "1.00")) // after all
+			b.commit(l, 3, 3)
+			equal(b, "version", b.facts(today).Version, 2)
+			equal(b, "unsettled", len(b.unsettled()), 3)
+		}},
 		{"how days went is known since a day", func(b *bundle) {
 			b.apply(configuration(mine))
 			l := b.lane(mine, "agent-2", 1)
