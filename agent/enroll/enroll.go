@@ -69,9 +69,14 @@ type place struct {
 // Option changes where an identity lives.
 type Option func(*settings)
 
+// tpmDevice is the machine's TPM behind Linux' resource manager, so that others
+// may use it at the same time.
+const tpmDevice = "/dev/tpmrm0"
+
 type settings struct {
 	now         func() time.Time
 	credentials string
+	tpm         string
 }
 
 // WithClock has the time taken from now.
@@ -81,12 +86,16 @@ func WithClock(now func() time.Time) Option { return func(s *settings) { s.now =
 // service's credentials. The default is what $CREDENTIALS_DIRECTORY says.
 func WithCredentials(folder string) Option { return func(s *settings) { s.credentials = folder } }
 
+// WithTPM names the device of the machine's TPM, or the socket of one in software;
+// empty: none is used. Only Linux has a use for it.
+func WithTPM(path string) Option { return func(s *settings) { s.tpm = path } }
+
 func newPlace(folder string, options []Option) place {
-	s := settings{now: time.Now, credentials: os.Getenv("CREDENTIALS_DIRECTORY")}
+	s := settings{now: time.Now, credentials: os.Getenv("CREDENTIALS_DIRECTORY"), tpm: tpmDevice}
 	for _, option := range options {
 		option(&s)
 	}
-	return place{now: s.now, keepers: append(keepers(folder, s.credentials), plain)}
+	return place{now: s.now, keepers: append(keepers(folder, s), plain)}
 }
 
 // Join redeems a join string and keeps the identity in the folder. It returns

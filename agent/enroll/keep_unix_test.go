@@ -26,7 +26,7 @@ func secrets(t *testing.T, secret string) string {
 func TestAPlainKeyIsSealedWhenTheServiceHasASecretAndOnlyThatOneOpensIt(t *testing.T) {
 	t.Parallel()
 	_, join := serve(t)
-	identity, folder := joined(t, join, enroll.WithCredentials(""))
+	identity, folder := joined(t, join, enroll.WithCredentials(""), enroll.WithTPM(""))
 	if got := identity.KeyProtection(); got != "file" {
 		t.Fatalf("the key is kept by %s", got)
 	}
@@ -35,7 +35,7 @@ func TestAPlainKeyIsSealedWhenTheServiceHasASecretAndOnlyThatOneOpensIt(t *testi
 		(*enroll.Identity).Protect,
 		func(i *enroll.Identity) error { return i.Renew(t.Context(), "test") },
 	} {
-		service, err := enroll.Load(folder, secret)
+		service, err := enroll.Load(folder, secret, enroll.WithTPM(""))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,7 +63,7 @@ func TestAPlainKeyIsSealedWhenTheServiceHasASecretAndOnlyThatOneOpensIt(t *testi
 func TestAnIdentityOfTheFirstVersionIsRead(t *testing.T) {
 	t.Parallel()
 	_, join := serve(t)
-	_, folder := joined(t, join, enroll.WithCredentials(""))
+	_, folder := joined(t, join, enroll.WithCredentials(""), enroll.WithTPM(""))
 	content := present(t, folder)
 	content["version"], content["key"] = 1, content["key"].(map[string]any)["text"]
 	text, err := json.Marshal(content)

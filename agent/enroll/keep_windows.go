@@ -16,7 +16,7 @@ import (
 const entropyFile = "identity.entropy"
 
 // keepers returns what keeps keys on this machine better than a file does.
-func keepers(folder, _ string) []keeper {
+func keepers(folder string, _ settings) []keeper {
 	d := dpapi{filepath.Join(folder, entropyFile)}
 	return []keeper{sealing{label: "dpapi", seal: d.seal, open: d.open}}
 }

@@ -23,6 +23,9 @@ import (
 	"github.com/kardianos/service"
 )
 
+// tpmGroup owns the TPM's device, as Debian and Fedora have it.
+const tpmGroup = "tss"
+
 // Account is whom the service runs as.
 const Account = "tillbook"
 
@@ -197,6 +200,12 @@ func makeAccount() (*user.User, error) {
 	}
 	if out, err := exec.Command("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", dataFolder, "--shell", "/usr/sbin/nologin", Account).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("make account %s: %w: %s", Account, err, bytes.TrimSpace(out))
+	}
+	// The group that may use the machine's TPM, where there is one.
+	if _, err := user.LookupGroup(tpmGroup); err == nil {
+		if out, err := exec.Command("usermod", "--append", "--groups", tpmGroup, Account).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("let account %s use the TPM: %w: %s", Account, err, bytes.TrimSpace(out))
+		}
 	}
 	return user.Lookup(Account)
 }

@@ -6,6 +6,8 @@ data=/var/lib/tillbook-agent
 
 getent passwd tillbook >/dev/null ||
 	useradd --system --user-group --no-create-home --home-dir $data --shell /usr/sbin/nologin tillbook
+# Where the machine has a TPM, this group may use it: it keeps the agent's key.
+! getent group tss >/dev/null || usermod --append --groups tss tillbook
 [ -d $data ] || install -d -o tillbook -g tillbook -m 0700 $data
 rm -f $data/drained # left by an uninstall: see preremove
 [ ! -e /etc/tillbook/agent.yaml ] || chgrp tillbook /etc/tillbook/agent.yaml

@@ -39,6 +39,7 @@ var testTools = []tool{
 	{name: "mkfs.ext4", pkg: "e2fsprogs", why: "file systems of their own, whose power is cut and which fill up"},
 	{name: "mount", pkg: "mount", why: "mounts them"},
 	{name: "nft", pkg: "nftables", why: "loses packets on a line between two network namespaces"},
+	{name: "swtpm", pkg: "swtpm", why: "a TPM in software, that keeps the agent's key"},
 	{name: "openssl", pkg: "openssl", why: "makes a publisher's certificate"},
 	{name: "osslsigncode", pkg: "osslsigncode", why: "signs programs and packages for Windows, and checks them", heavy: true},
 	{name: "systemd-nspawn", pkg: "systemd-container", why: "a machine with a systemd of its own, to install the deb on", heavy: true},
