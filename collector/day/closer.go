@@ -13,6 +13,7 @@ import (
 	"tillbook.example/tillbook/collector/reconcile"
 	"tillbook.example/tillbook/collector/work"
 	"tillbook.example/tillbook/shared/document"
+	"tillbook.example/tillbook/shared/money"
 )
 
 // maxMoves is how often one close begins again because documents keep arriving;
@@ -230,7 +231,7 @@ func (c *Closer) build(ctx context.Context, f Facts, d Decision) (Entry, *Hold, 
 	kept := Proof{Proof: built.proof, By: d.By, Missing: d.Gaps, Documents: revisions(f.Documents), Originals: originals(f.Originals), Earlier: revisions(spanned(f))}
 	if !built.proof.Proven {
 		open := opened(built.proof)
-		if !d.Late || !f.Merchant.PostUnproven() {
+		if !d.Late || !f.Merchant.PostUnproven(largest(open, f.Merchant.Currency)) {
 			return Entry{}, &Hold{HoldNotProven, OwnerAccountant, sentence(open[0].Text, len(open)-1)}, nil
 		}
 		kept.Missing = append(slices.Clone(kept.Missing), "not proven: "+sentence(open[0].Text, len(open)-1))
@@ -308,6 +309,19 @@ func (m made) hold() *Hold {
 
 func opened(p reconcile.Proof) []reconcile.Difference {
 	return slices.DeleteFunc(slices.Clone(p.Differences), func(d reconcile.Difference) bool { return d.State != reconcile.Opened })
+}
+
+// largest returns the largest amount of differences; one in another currency is
+// larger than any limit.
+func largest(open []reconcile.Difference, currency string) money.Decimal {
+	var most money.Decimal
+	for _, d := range open {
+		if d.Amount != 0 && d.Currency != "" && d.Currency != currency {
+			return money.Max
+		}
+		most = max(most, d.Amount.Abs())
+	}
+	return most
 }
 
 func sentence(text string, more int) string {

@@ -286,6 +286,24 @@ func TestAnUnprovenDayIsHeldOrPostedAtItsDeadline(t *testing.T) {
 	}
 }
 
+func TestAnUnprovenDayIsPostedOnlyUpToTheMerchantsLimit(t *testing.T) {
+	t.Parallel()
+	deadline := time.Date(2026, 11, 5, 12, 0, 0, 0, time.UTC)
+	for _, test := range []struct{ limit, want string }{{"", day.Ready}, {"2.00", day.Ready}, {"1.99", day.Held}, {"0", day.Held}} {
+		m := postingtest.Shop()
+		m.Unproven, m.UnprovenLimit = "post", test.limit
+		s := postingtest.New(m)
+		z := postingtest.Sale("z", 0)
+		z.Key.Space, z.Kind, z.Lines, z.Tenders = document.SpaceZ, document.PeriodClose, nil, nil
+		gross := money.MustParse("14.00")
+		z.Close = &document.Close{Gross: &gross}
+		put(s, postingtest.Sale("1", 1200), z)
+		if state := closeDay(t, postingtest.Closer(s, func() time.Time { return deadline })); state != test.want {
+			t.Errorf("a Z of 14.00 over 12.00 with a limit of %q: the day is %s; want %s", test.limit, state, test.want)
+		}
+	}
+}
+
 func TestWhatIsMissingAtTheDeadlineIsNamedInTheEntry(t *testing.T) {
 	t.Parallel()
 	s := postingtest.New(postingtest.Shop())

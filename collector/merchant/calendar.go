@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tillbook.example/tillbook/shared/bizday"
+	"tillbook.example/tillbook/shared/money"
 )
 
 // Defaults of a store's calendar.
@@ -109,5 +110,12 @@ func (m Merchant) MappingFor(day bizday.Day) (Mapping, bool) {
 }
 
 // PostUnproven reports whether a day that is not proven is posted at its
-// deadline rather than held.
-func (m Merchant) PostUnproven() bool { return m.Unproven == UnprovenPost }
+// deadline rather than held, if this is its largest open difference, in the books'
+// currency.
+func (m Merchant) PostUnproven(largest money.Decimal) bool {
+	if m.Unproven != UnprovenPost {
+		return false
+	}
+	limit, err := money.Parse(m.UnprovenLimit)
+	return m.UnprovenLimit == "" || err == nil && largest <= limit
+}

@@ -19,14 +19,15 @@ import (
 
 // Merchant is one customer of Tillbook: the owner of one set of books.
 type Merchant struct {
-	ID          string       `yaml:"id" json:"id"` // letters, digits, - and _; at most 40
-	Name        string       `yaml:"name" json:"name"`
-	Country     string       `yaml:"country" json:"country"`                       // ISO 3166 alpha-2
-	Currency    string       `yaml:"currency" json:"currency"`                     // of the books, ISO 4217
-	Unproven    string       `yaml:"unproven,omitempty" json:"unproven,omitempty"` // hold (default) or post: what to do with a day that is not proven at its deadline
-	Stores      []Store      `yaml:"stores" json:"stores"`
-	Connections []Connection `yaml:"connections" json:"connections"`
-	Mappings    []Mapping    `yaml:"mappings" json:"mappings"`
+	ID            string       `yaml:"id" json:"id"` // letters, digits, - and _; at most 40
+	Name          string       `yaml:"name" json:"name"`
+	Country       string       `yaml:"country" json:"country"`                                   // ISO 3166 alpha-2
+	Currency      string       `yaml:"currency" json:"currency"`                                 // of the books, ISO 4217
+	Unproven      string       `yaml:"unproven,omitempty" json:"unproven,omitempty"`             // hold (default) or post: what to do with a day that is not proven at its deadline
+	UnprovenLimit string       `yaml:"unproven_limit,omitempty" json:"unproven_limit,omitempty"` // with post: the largest open difference that such a day may have, in the books' currency; empty: any
+	Stores        []Store      `yaml:"stores" json:"stores"`
+	Connections   []Connection `yaml:"connections" json:"connections"`
+	Mappings      []Mapping    `yaml:"mappings" json:"mappings"`
 }
 
 // Store is one shop. Its calendar turns instants into business days.

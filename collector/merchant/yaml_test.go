@@ -81,7 +81,7 @@ func TestParseReadsAMerchantAsItIsWritten(t *testing.T) {
 func TestEachMistakeIsNamedWithItsLineAndPath(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ old, replacement, want string }{
-		{"currency: NOK\nunp", "curency: NOK\nunp", `line 4: curency: is not known here; there is id, name, country, currency, unproven, stores, connections, mappings (did you mean "currency"?)`},
+		{"currency: NOK\nunp", "curency: NOK\nunp", `line 4: curency: is not known here; there is id, name, country, currency, unproven, unproven_limit, stores, connections, mappings (did you mean "currency"?)`},
 		{"    zone:", "    zones:", `line 9: stores[0].zones: is not known here`},
 		{"Europe/Oslo", "Europe/Olso", `line 9: stores[0].zone: "Europe/Olso" is not a time zone`},
 		{"04:00", "4 o'clock", `line 10: stores[0].cutoff: cut-off "4 o'clock" is not a time of day`},
@@ -100,6 +100,7 @@ func TestEachMistakeIsNamedWithItsLineAndPath(t *testing.T) {
 		{"      currency: NOK", "      currency: SEK", `line 27: mappings[0].mapping.currency: "SEK" is not the currency of the merchant's books, "NOK"`},
 		{"name: Corner", "id: again\nname: Corner", `line 1: id: stands here twice, also on line 2`},
 		{"country: NO", "country: Norway", `line 3: country: "Norway" is not a country code`},
+		{"unproven: post", "unproven: post\nunproven_limit: lots", `line 6: unproven_limit: "lots" must be an amount such as 50.00, beside unproven: post`},
 		{"unproven: post", "unproven: posted", `line 5: unproven: "posted" must be hold or post (did you mean "post"?)`},
 		{"stores:", "stores: &a", `line 6: stores: anchors and aliases are not read`},
 		{"    terminals:\n      - id: 01\n        closes: true\n      - id: \"2\"\n", "    terminals: 2\n", `line 14: stores[0].terminals: must be a list`},
