@@ -16,6 +16,13 @@ import (
 var server postgres.Server
 
 func TestMain(m *testing.M) {
+	if here, err := renewHere(); here {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	code := m.Run()
 	if err := server.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "stop PostgreSQL:", err)

@@ -186,6 +186,10 @@ func Under(ctx context.Context, l Lease) context.Context {
 	return context.WithValue(ctx, leaseKey{}, l)
 }
 
+// Free returns a context under no lease, for what must be kept even if the work it
+// came up in is another's by now.
+func Free(ctx context.Context) context.Context { return context.WithValue(ctx, leaseKey{}, nil) }
+
 // Held returns the lease under which to write, if there is one.
 func Held(ctx context.Context) (Lease, bool) {
 	l, ok := ctx.Value(leaseKey{}).(Lease)

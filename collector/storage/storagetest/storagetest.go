@@ -21,6 +21,7 @@ import (
 	"tillbook.example/tillbook/collector/merchant"
 	"tillbook.example/tillbook/collector/posting"
 	"tillbook.example/tillbook/collector/storage"
+	"tillbook.example/tillbook/collector/target/oauth"
 )
 
 // Fresh makes a new, migrated, empty database and returns how to open it. The
@@ -47,6 +48,7 @@ func Run(t *testing.T, fresh Fresh) {
 		{"Posting", postingTests()},
 		{"Audit", auditTests()},
 		{"Work", workTests()},
+		{"Token", tokenTests()},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()
@@ -126,6 +128,7 @@ func (b *bundle) settle(id string) {
 	b.must(b.db.Save(b.Context(), entry(day.Ref{Merchant: id, Store: store, Day: "2026-02-28"}, 1))) // due, without a posting
 	b.must(b.db.Enter(b.Context(), id, store, yesterday, yesterday, "olga", noon))
 	b.must(b.db.Set(b.Context(), day.Ref{Merchant: id, Store: store, Day: yesterday}, 2, day.External, nil, noon))
+	b.must(b.db.Tokens(label{}).Save(b.Context(), id+"/ledger", 0, access(0)))
 	ref := day.Ref{Merchant: id, Store: store, Day: today}
 	b.must(b.db.Accept(b.Context(), ref, "z.net", "olga", noon))
 	b.must(b.db.Set(b.Context(), ref, 3, day.Closing, nil, noon))
@@ -185,6 +188,10 @@ func (b *bundle) dump(id string) []string {
 	b.must(b.db.EachEpoch(ctx, id, func(e audit.Epoch) error { add("epoch", e); return nil }))
 	b.must(b.db.EachRun(ctx, id, func(r audit.Run) error { add("run", r); return nil }))
 	b.must(b.db.EachRejected(ctx, id, func(r storage.Rejected) error { add("rejected", r); return nil }))
+	if token, err := b.db.Tokens(label{}).Load(ctx, id+"/ledger"); !errors.Is(err, oauth.ErrNone) {
+		b.must(err)
+		add("token", token)
+	}
 	due, err := b.db.Due(ctx)
 	b.must(err)
 	for _, d := range due {

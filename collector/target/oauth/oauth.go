@@ -24,6 +24,7 @@ type Token struct {
 	Access  string
 	Refresh string
 	Expiry  time.Time // of Access
+	Until   time.Time // of Refresh, if it is not renewed before; zero: not said
 	// Ended says why the refresh token is of no use any more; empty while it is.
 	Ended   string
 	Version int64 // rises with each Save
@@ -43,7 +44,8 @@ type Tokens interface {
 	Load(ctx context.Context, connection string) (Token, error)
 	// Claim makes the caller the only one to renew the token until a moment. It
 	// fails with ErrClaimed if the token is not at the version any more, or if a
-	// claim has not run out at now.
+	// claim has not run out at now. Tokens that several machines share go by their
+	// own clock and take only the time between both from the caller's.
 	Claim(ctx context.Context, connection string, version int64, now, until time.Time) error
 	// Release ends a claim on a version without a new token.
 	Release(ctx context.Context, connection string, version int64) error
@@ -103,7 +105,8 @@ func (s *Source) Connect(ctx context.Context, code string) error {
 	if err != nil {
 		return fmt.Errorf("connect %s: %w", s.connection, err)
 	}
-	if err := s.tokens.Save(ctx, s.connection, 0, Token{Access: t.AccessToken, Refresh: t.RefreshToken, Expiry: expiry(asked, t)}); err != nil {
+	first := Token{Access: t.AccessToken, Refresh: t.RefreshToken, Expiry: expiry(asked, t), Until: until(asked, t)}
+	if err := s.tokens.Save(ctx, s.connection, 0, first); err != nil {
 		return fmt.Errorf("connect %s: store the token: %w", s.connection, err)
 	}
 	return nil
@@ -208,9 +211,12 @@ func (s *Source) exchange(ctx context.Context, old Token) error {
 	case err != nil:
 		return errors.Join(fmt.Errorf("%w: renew the token: %w", target.ErrUnavailable, err), s.tokens.Release(ctx, s.connection, old.Version))
 	}
-	renewed := Token{Access: t.AccessToken, Refresh: t.RefreshToken, Expiry: expiry(asked, t), Version: old.Version}
+	renewed := Token{Access: t.AccessToken, Refresh: t.RefreshToken, Expiry: expiry(asked, t), Until: until(asked, t), Version: old.Version}
 	if renewed.Refresh == "" {
 		renewed.Refresh = old.Refresh
+	}
+	if renewed.Until.IsZero() {
+		renewed.Until = old.Until
 	}
 	return s.save(ctx, renewed)
 }
@@ -218,6 +224,14 @@ func (s *Source) exchange(ctx context.Context, old Token) error {
 // expiry counts from when the token was asked for.
 func expiry(asked time.Time, t *oauth2.Token) time.Time {
 	return asked.Add(time.Duration(t.ExpiresIn) * time.Second)
+}
+
+// until is when the refresh token ends, where the answer says so (Intuit's does).
+func until(asked time.Time, t *oauth2.Token) time.Time {
+	if seconds, ok := t.Extra("x_refresh_token_expires_in").(float64); ok && seconds > 0 {
+		return asked.Add(time.Duration(seconds) * time.Second)
+	}
+	return time.Time{}
 }
 
 // save stores a renewed token, and only then has it used.
