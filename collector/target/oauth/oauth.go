@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -98,12 +99,18 @@ func NewSource(o Options) *Source {
 }
 
 // Connect exchanges the code that an authorisation ended with, and stores the
-// token.
-func (s *Source) Connect(ctx context.Context, code string) error {
+// token. Nothing is stored unless admit, if it is given, takes what the access
+// token opens.
+func (s *Source) Connect(ctx context.Context, code string, admit ...func(ctx context.Context, access string) error) error {
 	asked := s.now()
 	t, err := s.config.Exchange(context.WithValue(ctx, oauth2.HTTPClient, s.http), code)
 	if err != nil {
 		return fmt.Errorf("connect %s: %w", s.connection, err)
+	}
+	for _, takes := range admit {
+		if err := takes(ctx, t.AccessToken); err != nil {
+			return fmt.Errorf("connect %s: %w", s.connection, err)
+		}
 	}
 	first := Token{Access: t.AccessToken, Refresh: t.RefreshToken, Expiry: expiry(asked, t), Until: until(asked, t)}
 	if err := s.tokens.Save(ctx, s.connection, 0, first); err != nil {
@@ -226,12 +233,16 @@ func expiry(asked time.Time, t *oauth2.Token) time.Time {
 	return asked.Add(time.Duration(t.ExpiresIn) * time.Second)
 }
 
+// longest bounds what an answer may say of a refresh token's life, in seconds.
+const longest = 20 * 365 * 24 * 60 * 60
+
 // until is when the refresh token ends, where the answer says so (Intuit's does).
 func until(asked time.Time, t *oauth2.Token) time.Time {
-	if seconds, ok := t.Extra("x_refresh_token_expires_in").(float64); ok && seconds > 0 {
-		return asked.Add(time.Duration(seconds) * time.Second)
+	seconds, err := strconv.ParseInt(fmt.Sprintf("%.0f", t.Extra("x_refresh_token_expires_in")), 10, 64)
+	if err != nil || seconds <= 0 || seconds > longest { // not said, or nonsense
+		return time.Time{}
 	}
-	return time.Time{}
+	return asked.Add(time.Duration(seconds) * time.Second)
 }
 
 // save stores a renewed token, and only then has it used.

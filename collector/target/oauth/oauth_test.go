@@ -206,6 +206,25 @@ func TestAClaimOfOneWhoDiedRunsOut(t *testing.T) {
 	o.wantRenewed(t, 1)
 }
 
+func TestWhatIsNotAdmittedIsNotStoredAndTheEndOfTheRightIsKnown(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	before, err := o.tokens.Load(t.Context(), connection)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := o.clock().Add(60 * 24 * time.Hour); !before.Until.Equal(want) {
+		t.Errorf("it ends %s, want %s", before.Until, want)
+	}
+	others := errors.New("the books of somebody else")
+	if err := o.source().Connect(t.Context(), o.identity.Code(), func(context.Context, string) error { return others }); !errors.Is(err, others) {
+		t.Errorf("%v", err)
+	}
+	if after, err := o.tokens.Load(t.Context(), connection); err != nil || after != before {
+		t.Errorf("kept is %+v, %v", after, err)
+	}
+}
+
 func TestBooksThatWereNeverConnectedSayIt(t *testing.T) {
 	t.Parallel()
 	s := oauth.NewSource(oauth.Options{Connection: "x", Tokens: oauthtest.New(), Now: time.Now})
