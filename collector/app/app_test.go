@@ -208,6 +208,7 @@ func TestMetricsAreWellNamedAndTheirLabelsBounded(t *testing.T) {
 	for _, want := range []string{
 		"tillbook_collector_database_up 1\n", "tillbook_collector_audit_timestamp_seconds 0\n", `tillbook_collector_agents{contact="silent"} 0`,
 		`tillbook_collector_store_days{state="held"} 0`, `tillbook_collector_postings{state="parked"} 0`, "tillbook_collector_build_info{version=",
+		"tillbook_collector_agents_silent_open 0\n", "tillbook_collector_unclosed_since_timestamp_seconds 0\n",
 	} {
 		if !strings.Contains(text, "\n"+want) {
 			t.Errorf("no %q in the metrics", want)

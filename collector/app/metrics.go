@@ -12,6 +12,8 @@ import (
 	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/intake/mqtt"
 	"tillbook.example/tillbook/collector/posting"
+	"tillbook.example/tillbook/collector/storage"
+	"tillbook.example/tillbook/shared/bizday"
 	"tillbook.example/tillbook/shared/buildinfo"
 )
 
@@ -36,6 +38,7 @@ type figures struct {
 	broker, dropped                                                       *prometheus.Desc
 	recovered, unrecovered, copies, up                                    *prometheus.Desc
 	failing, stopped                                                      *prometheus.Desc
+	dark, oldestDay                                                       *prometheus.Desc
 }
 
 func (a *App) registry() (*prometheus.Registry, error) {
@@ -46,6 +49,8 @@ func (a *App) registry() (*prometheus.Registry, error) {
 		app:         a,
 		agents:      desc("agents", "Agents by contact.", "contact"),
 		work:        desc("agents_work", "Online agents by what they say of their work.", "work"),
+		dark:        desc("agents_silent_open", "Silent agents of stores whose business day is open: something was sold, and it has not ended."),
+		oldestDay:   desc("unclosed_since_timestamp_seconds", "When the oldest business day that is not closed began, taken as midnight UTC; 0 if there is none."),
 		skewed:      desc("agents_skewed", "Online agents whose clock is more than two minutes off."),
 		days:        desc("store_days", "Store-days by state.", "state"),
 		postings:    desc("postings", "Postings by state.", "state"),
@@ -83,7 +88,7 @@ func (a *App) registry() (*prometheus.Registry, error) {
 func (f *figures) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		f.agents, f.work, f.skewed, f.days, f.postings, f.unsent, f.oldest, f.broken, f.audited,
-		f.sessions, f.batches, f.records, f.rejected, f.forks, f.refusals, f.broker, f.dropped, f.recovered, f.unrecovered, f.copies, f.up, f.failing, f.stopped,
+		f.sessions, f.batches, f.records, f.rejected, f.forks, f.refusals, f.broker, f.dropped, f.recovered, f.unrecovered, f.copies, f.up, f.failing, f.stopped, f.dark, f.oldestDay,
 	} {
 		out <- d
 	}
@@ -149,7 +154,7 @@ func (f *figures) database(ctx context.Context, gauge func(*prometheus.Desc, flo
 	if err != nil {
 		return err
 	}
-	contact, work, skewed := map[string]int{}, map[string]int{}, 0
+	contact, work, skewed, dark := map[string]int{}, map[string]int{}, 0, 0
 	var unsent uint64
 	var oldest time.Duration
 	for _, a := range agents {
@@ -160,6 +165,9 @@ func (f *figures) database(ctx context.Context, gauge func(*prometheus.Desc, flo
 				skewed++
 			}
 		}
+		if a.Contact(now) == fleet.Silent && counts.Open[storage.Shop{Merchant: a.Merchant, Store: a.Store}] {
+			dark++
+		}
 		unsent += a.Beat.Unsent
 		if at := a.Beat.OldestUnsent; !at.IsZero() && a.RevokedAt.IsZero() {
 			oldest = max(oldest, now.Sub(at))
@@ -168,6 +176,12 @@ func (f *figures) database(ctx context.Context, gauge func(*prometheus.Desc, flo
 	gauge(f.unsent, float64(unsent))
 	gauge(f.oldest, oldest.Seconds())
 	gauge(f.skewed, float64(skewed))
+	gauge(f.dark, float64(dark))
+	began, err := midnight(counts.Oldest)
+	if err != nil {
+		return err
+	}
+	gauge(f.oldestDay, began)
 	for _, w := range works {
 		gauge(f.work, float64(work[w]), w)
 	}
@@ -181,4 +195,14 @@ func (f *figures) database(ctx context.Context, gauge func(*prometheus.Desc, flo
 		gauge(f.postings, float64(counts.Postings[s]), s)
 	}
 	return nil
+}
+
+// midnight is the second at which a day begins at UTC, 0 for no day. Stores lie
+// in many zones; what watches days waits for more than a day anyway.
+func midnight(d bizday.Day) (float64, error) {
+	if d == "" {
+		return 0, nil
+	}
+	at, err := time.Parse(time.DateOnly, string(d))
+	return float64(at.Unix()), err
 }

@@ -127,6 +127,28 @@ func dayTests() []test {
 			}
 			equal(b, "unsettled", len(b.unsettled()), 3)
 		}},
+		{"the counts name the oldest unsettled day and the stores whose day is open", func(b *bundle) {
+			shop := storage.Shop{Merchant: mine, Store: store}
+			look := func(open bool) {
+				c, err := b.db.Counts(b.Context())
+				b.must(err)
+				refs, err := b.db.Unsettled(b.Context())
+				b.must(err)
+				var oldest bizday.Day
+				if len(refs) > 0 {
+					oldest = refs[0].Day
+				}
+				equal(b, "oldest", c.Oldest, oldest)
+				equal(b, "open", c.Open[shop], open)
+			}
+			look(false)
+			l := b.lane(mine, "agent-1", 1)
+			l.addOn(today, sale(mine, "A", "1.00"))
+			b.commit(l, 1, 1)
+			look(true)
+			b.must(b.db.Set(b.Context(), b.ref(), 1, day.Closing, nil, noon))
+			look(false)
+		}},
 	}
 }
 
