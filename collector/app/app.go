@@ -73,6 +73,7 @@ type App struct {
 	closer    *day.Closer
 	poster    *posting.Poster
 	watch     *day.Watch
+	open      Opener
 	listener  net.Listener
 	ops       net.Listener
 	lastAudit atomic.Pointer[audit.Report]
@@ -139,7 +140,10 @@ func New(ctx context.Context, config Config, log *slog.Logger, options ...Option
 	}
 	a.closer = &day.Closer{Store: a.db, Now: clock, Mapping: a.db.Mapping, Rest: min(2*config.Work.Every, longestRest), Most: catchUp}
 	a.watch = &day.Watch{Store: a.db, Now: clock, Logger: log}
-	a.poster = &posting.Poster{Store: a.db, Directory: a.db, Target: Targets(), Now: clock}
+	if a.open, err = OpenTargets(config, a.db, clock); err != nil {
+		return nil, err
+	}
+	a.poster = &posting.Poster{Store: a.db, Directory: a.db, Target: a.open, Now: clock}
 	if config.Database.DSN != "" { // others may work on it too
 		share := &work.Share{Store: a.db, Holder: rand.Text(), Term: config.Work.Term}
 		a.closer.Share, a.poster.Share = share, share

@@ -10,8 +10,8 @@ import (
 
 // Verify audits the promises over a database and the books that its merchants'
 // days are posted to.
-func Verify(ctx context.Context, db *storage.DB, merchantID string, now time.Time) (audit.Report, error) {
-	return audit.Verify(ctx, audit.Options{Source: db, Target: Targets(), Now: now, Merchant: merchantID})
+func Verify(ctx context.Context, db *storage.DB, open Opener, merchantID string, now time.Time) (audit.Report, error) {
+	return audit.Verify(ctx, audit.Options{Source: db, Target: open, Now: now, Merchant: merchantID})
 }
 
 // auditRegularly audits until ctx ends and keeps what the last audit found for
@@ -25,7 +25,7 @@ func (a *App) auditRegularly(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		report, err := Verify(ctx, a.db, "", a.now())
+		report, err := Verify(ctx, a.db, a.open, "", a.now())
 		if ctx.Err() != nil {
 			return nil
 		}

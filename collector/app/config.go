@@ -11,6 +11,8 @@ import (
 
 	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/intake/mqtt"
+	"tillbook.example/tillbook/collector/target/quickbooks"
+	"tillbook.example/tillbook/collector/target/xero"
 	"tillbook.example/tillbook/collector/work"
 	"tillbook.example/tillbook/shared/settings"
 	"tillbook.example/tillbook/shared/suggest"
@@ -26,6 +28,7 @@ type Config struct {
 	Database Database `koanf:"database"`
 	Agents   Agents   `koanf:"agents"`
 	MQTT     MQTT     `koanf:"mqtt"`
+	Clouds   Clouds   `koanf:"clouds"`
 	Ops      Ops      `koanf:"ops"`
 	Work     Work     `koanf:"work"`
 	Log      Log      `koanf:"log"`
@@ -47,6 +50,23 @@ type MQTT struct {
 	Certificate string `koanf:"certificate"` // PEM file: what the broker knows this collector by
 	Key         string `koanf:"key"`         // PEM file
 	Authorities string `koanf:"authorities"` // PEM file of who signed the broker's certificate; empty: our own authority
+}
+
+// Clouds are the accounting systems in the cloud that this collector has an app at.
+type Clouds struct {
+	Xero       CloudApp `koanf:"xero"`
+	QuickBooks CloudApp `koanf:"quickbooks"`
+}
+
+// CloudApp is the collector's app at one of them; the addresses are the system's
+// own unless a stand-in is tried.
+type CloudApp struct {
+	ClientID         string `koanf:"client_id"` // empty: nothing is posted there
+	ClientSecretFile string `koanf:"client_secret_file"`
+	API              string `koanf:"api"`
+	Authorize        string `koanf:"authorize"` // where a merchant consents
+	Token            string `koanf:"token"`
+	Revoke           string `koanf:"revoke"`
 }
 
 // Ops is where metrics and health are.
@@ -80,9 +100,13 @@ func Defaults() Config {
 	return Config{
 		Data:   "/var/lib/tillbook-collector",
 		Agents: Agents{Listen: "0.0.0.0:7443", Hosts: []string{"localhost"}, Recovery: fleet.DefaultRecovery},
-		Ops:    Ops{Listen: "127.0.0.1:7420"},
-		Work:   Work{Every: 5 * time.Second, Audit: 15 * time.Minute, Term: work.DefaultTerm},
-		Log:    Log{Level: "info", Format: "text"},
+		Clouds: Clouds{
+			Xero:       CloudApp{API: xero.API, Authorize: xero.AuthorizeURL, Token: xero.TokenURL, Revoke: xero.RevokeURL},
+			QuickBooks: CloudApp{API: quickbooks.API, Authorize: quickbooks.AuthorizeURL, Token: quickbooks.TokenURL, Revoke: quickbooks.RevokeURL},
+		},
+		Ops:  Ops{Listen: "127.0.0.1:7420"},
+		Work: Work{Every: 5 * time.Second, Audit: 15 * time.Minute, Term: work.DefaultTerm},
+		Log:  Log{Level: "info", Format: "text"},
 	}
 }
 
@@ -142,6 +166,9 @@ func (c Config) Check() error {
 		if m.Certificate == "" || m.Key == "" {
 			bad("mqtt.certificate", "name the PEM files of the certificate and the key that the broker knows this collector by")
 		}
+	}
+	for name, cloud := range map[string]CloudApp{"xero": c.Clouds.Xero, "quickbooks": c.Clouds.QuickBooks} {
+		cloud.check(func(key, what string, args ...any) { bad("clouds."+name+"."+key, what, args...) })
 	}
 	if c.Work.Every < 10*time.Millisecond {
 		bad("work.every", "%s is too often", c.Work.Every)

@@ -166,7 +166,7 @@ func (p *pair) postedOnce() {
 		if err != nil || len(due) > 0 {
 			p.Errorf("due is %+v, %v", due, err)
 		}
-		report, err := app.Verify(p.Context(), collector.DB(), "", *p.now.Load())
+		report, err := app.Verify(p.Context(), collector.DB(), app.Targets(), "", *p.now.Load())
 		if err != nil || !report.OK() {
 			for _, r := range report.Results {
 				for _, v := range r.Violations {

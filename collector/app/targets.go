@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
@@ -10,11 +9,9 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/oauth2"
-
 	"tillbook.example/tillbook/collector/merchant"
+	"tillbook.example/tillbook/collector/storage"
 	"tillbook.example/tillbook/collector/target"
-	"tillbook.example/tillbook/collector/target/oauth"
 	"tillbook.example/tillbook/collector/target/quickbooks"
 	"tillbook.example/tillbook/collector/target/text"
 	"tillbook.example/tillbook/collector/target/xero"
@@ -25,25 +22,21 @@ import (
 // one of its own after about that.
 const cloudTimeout = 110 * time.Second
 
-// Cloud is how this collector is known at an accounting system in the cloud: its
-// app there, and the tokens it was given.
-type Cloud struct {
-	Target string        // xero, quickbooks
-	App    oauth2.Config // id, secret, and where tokens are given
-	Tokens oauth.Tokens
-	Now    func() time.Time
-}
+// Opener opens the books of a connection.
+type Opener func(m merchant.Merchant, c merchant.Connection) (target.Target, error)
 
-// source gives access to a connection's books.
-func (c Cloud) source(m merchant.Merchant, id string) *oauth.Source {
-	return oauth.NewSource(oauth.Options{
-		Connection: m.ID + "/" + id, Tokens: c.Tokens, Config: c.App, HTTP: &http.Client{Timeout: cloudTimeout}, Now: c.Now,
-	})
+// OpenTargets returns how books are opened by this configuration.
+func OpenTargets(config Config, db *storage.DB, now func() time.Time) (Opener, error) {
+	clouds, err := OpenClouds(config, db, now)
+	if err != nil {
+		return nil, err
+	}
+	return Targets(clouds...), nil
 }
 
 // Targets returns how the books of a connection are opened. Opened books are
 // kept until their settings change.
-func Targets(clouds ...Cloud) func(m merchant.Merchant, c merchant.Connection) (target.Target, error) {
+func Targets(clouds ...Cloud) Opener {
 	var mu sync.Mutex
 	open := map[string]target.Target{}
 	return func(m merchant.Merchant, c merchant.Connection) (target.Target, error) {
@@ -73,19 +66,19 @@ func openTarget(m merchant.Merchant, c merchant.Connection, clouds []Cloud) (tar
 	}
 	i := slices.IndexFunc(clouds, func(cloud Cloud) bool { return cloud.Target == c.Target })
 	if i < 0 {
-		return nil, fmt.Errorf("this collector has no app at %q", c.Target)
+		return nil, fmt.Errorf("this collector has no app at %q: set clouds.%s in its configuration", c.Target, c.Target)
 	}
 	cloud := clouds[i]
 	client, access := &http.Client{Timeout: cloudTimeout}, cloud.source(m, c.ID)
 	switch c.Target {
 	case "xero":
 		return xero.Open(xero.Options{
-			Base: cmp.Or(set["url"], xero.API), HTTP: client, Access: access, Tenant: set["tenant"], Currency: m.Currency, Form: set["form"],
+			Base: cloud.base(c), HTTP: client, Access: access, Tenant: set["tenant"], Currency: m.Currency, Form: set["form"],
 			Contact: set["contact"], Rounding: set["rounding"], Filed: filed, Now: cloud.Now,
 		})
 	case "quickbooks":
 		return quickbooks.Open(quickbooks.Options{
-			Base: cmp.Or(set["url"], quickbooks.API), HTTP: client, Access: access, Realm: set["realm"], Currency: m.Currency, Form: set["form"],
+			Base: cloud.base(c), HTTP: client, Access: access, Realm: set["realm"], Currency: m.Currency, Form: set["form"],
 			Untaxed: set["untaxed"], Deposit: set["deposit"], ClassBy: set["class"], LocationBy: set["location"], Filed: filed, Now: cloud.Now,
 		})
 	}

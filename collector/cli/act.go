@@ -105,7 +105,15 @@ func (e env) post() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				poster := &posting.Poster{Store: db, Directory: db, Target: app.Targets(), Now: time.Now}
+				config, err := e.load()
+				if err != nil {
+					return err
+				}
+				open, err := app.OpenTargets(config, db, time.Now)
+				if err != nil {
+					return err
+				}
+				poster := &posting.Poster{Store: db, Directory: db, Target: open, Now: time.Now}
 				tried := 0
 				for _, d := range due {
 					if d.Ref != ref {

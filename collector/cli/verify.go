@@ -19,12 +19,16 @@ func (e env) verify() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "verify", Short: "Recompute every promise from what is stored and from what the books hold", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			_, db, err := e.database(cmd.Context())
+			config, db, err := e.database(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, db.Close()) }()
-			report, err := app.Verify(cmd.Context(), db, merchantID, time.Now())
+			open, err := app.OpenTargets(config, db, time.Now)
+			if err != nil {
+				return err
+			}
+			report, err := app.Verify(cmd.Context(), db, open, merchantID, time.Now())
 			if err != nil {
 				return err
 			}

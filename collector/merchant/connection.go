@@ -46,7 +46,7 @@ var targets = map[string]map[string]setting{
 		"form":     {words: []string{"journal", "invoice", "payments"}},
 		"contact":  {}, // whom invoices are addressed to
 		"rounding": {}, // account for the tills' tax less Xero's
-		"url":      {check: secureURL},
+		"url":      {check: SecureURL},
 	},
 	"quickbooks": {
 		"realm":    {required: true}, // of the company
@@ -55,7 +55,7 @@ var targets = map[string]map[string]setting{
 		"deposit":  {}, // account that receipts are deposited to
 		"class":    {}, // the dimension that is a class
 		"location": {}, // the dimension that is a location
-		"url":      {check: secureURL},
+		"url":      {check: SecureURL},
 	},
 }
 
@@ -80,8 +80,9 @@ func aDay(value string) string {
 	return ""
 }
 
-// secureURL takes a stand-in's address too, where it is on this machine.
-func secureURL(value string) string {
+// SecureURL says what is wrong with the address of an accounting system, and
+// nothing if it is good. A stand-in's is good too, where it is on this machine.
+func SecureURL(value string) string {
 	u, err := url.Parse(value)
 	if err == nil && u.Host != "" {
 		address, notAddress := netip.ParseAddr(u.Hostname())

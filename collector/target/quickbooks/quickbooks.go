@@ -41,6 +41,7 @@ const (
 	API          = "https://quickbooks.api.intuit.com"
 	AuthorizeURL = "https://appcenter.intuit.com/connect/oauth2"
 	TokenURL     = "https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer"
+	RevokeURL    = "https://developer.api.intuit.com/v2/oauth2/tokens/revoke"
 	Scope        = "com.intuit.quickbooks.accounting"
 )
 

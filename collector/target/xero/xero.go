@@ -39,6 +39,7 @@ const (
 	API          = "https://api.xero.com/api.xro/2.0"
 	AuthorizeURL = "https://login.xero.com/identity/connect/authorize"
 	TokenURL     = "https://identity.xero.com/connect/token"
+	RevokeURL    = "https://identity.xero.com/connect/revocation"
 )
 
 // Scopes are the granular ones that posting needs; apps that were made before
