@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tillbook.example/tillbook/collector/app"
+	"tillbook.example/tillbook/collector/backup"
 	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/storage"
 	"tillbook.example/tillbook/internal/program"
@@ -32,6 +33,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func command() env {
 	return env{&program.Program{Name: "tillbook-collector", EnvPrefix: app.EnvPrefix, DefaultData: app.Defaults().Data, ConfigFile: "collector.yaml", Codes: []program.Code{
 		{Of: storage.ErrNone, Code: "not_stored"}, {Of: fleet.ErrUnknown, Code: "not_stored"},
+		{Of: backup.ErrDamaged, Code: "backup_damaged"}, {Of: backup.ErrThere, Code: "in_the_way"}, {Of: backup.ErrOpen, Code: "database_open"},
+		{Of: backup.ErrOther, Code: "backup_unfit"}, {Of: backup.ErrVersion, Code: "backup_unfit"},
 	}}}
 }
 
@@ -39,7 +42,7 @@ func (e env) root() *cobra.Command {
 	root := e.Root("Takes in sales from stores, closes and proves their days, and posts them to the books")
 	root.AddCommand(
 		e.serve(), e.migrate(), e.apply(), e.export(), e.joinCode(), e.agents(), e.revoke(), e.authority(),
-		e.days(), e.entry(), e.proof(), e.accept(), e.reopen(), e.post(), e.pause(), e.resume(), e.entered(), e.rejected(), e.conflicts(), e.settle(), e.verify(), e.status(),
+		e.days(), e.entry(), e.proof(), e.accept(), e.reopen(), e.post(), e.pause(), e.resume(), e.entered(), e.rejected(), e.conflicts(), e.settle(), e.verify(), e.backup(), e.restore(), e.status(),
 		e.sandbox(), e.Config(origins), Preview(),
 	)
 	return root

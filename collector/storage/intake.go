@@ -12,7 +12,7 @@ import (
 )
 
 // SafeAfter is how long records have been stored before an agent may let go of
-// them.
+// them, unless a verified backup has them earlier.
 const SafeAfter = 7 * 24 * time.Hour
 
 // maxRanges bounds the runs that one epoch may have stored out of order: sales
@@ -21,7 +21,7 @@ const SafeAfter = 7 * 24 * time.Hour
 const maxRanges = 8192
 
 const (
-	epochColumns = `SELECT e.epoch, e.id, e.start, e.stored, e.digest, e.top, e.safe, e.covered_to, e.pending_to, e.pending_number,
+	epochColumns = `SELECT e.epoch, e.id, e.start, e.stored, e.digest, e.top, e.safe, e.covered_to, e.pending_to, e.pending_number, e.verified,
 		(SELECT max(n.epoch) FROM epoch n WHERE n.merchant = e.merchant AND n.agent = e.agent) FROM epoch e`
 	selectEpoch query = epochColumns + ` WHERE e.merchant = $1 AND e.agent = $2 AND e.id = $3`
 	newestEpoch query = `SELECT coalesce(max(epoch), 0) FROM epoch WHERE merchant = $1 AND agent = $2`
@@ -41,6 +41,7 @@ type epoch struct {
 	coveredTo  int64 // microseconds
 	pendingTo  int64
 	pendingNum uint64
+	verified   uint64 // lies in a verified backup up to here
 	newest     uint64 // order of the agent's newest epoch
 }
 
@@ -49,7 +50,7 @@ func (t *tx) epoch(id fleet.Identity, epochID [16]byte) (*epoch, error) {
 	e := &epoch{id: id}
 	var key, start, at []byte
 	err := t.row(t.locked(selectEpoch), id.Merchant, id.Agent, epochID[:])(&e.Epoch.Order, &key, &start, &e.Stored, &at, &e.top, &e.Safe,
-		&e.coveredTo, &e.pendingTo, &e.pendingNum, &e.newest)
+		&e.coveredTo, &e.pendingTo, &e.pendingNum, &e.verified, &e.newest)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, fmt.Errorf("epoch %x of agent %s: %w", epochID, id.Agent, intake.ErrEpoch)
 	}

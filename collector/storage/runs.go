@@ -189,9 +189,10 @@ func (t *tx) advance(e *epoch) error {
 	return nil
 }
 
-// ripen moves the safe mark over what was received long enough ago. It begins
-// where it stands, so each run is looked at about once.
+// ripen moves the safe mark over what a verified backup has or what was received
+// long enough ago. It begins where it stands, so each run is looked at about once.
 func (t *tx) ripen(e *epoch, now time.Time) error {
+	e.Safe = max(e.Safe, min(e.verified, e.Stored))
 	var first uint64
 	err := t.row(firstYoung, e.id.Merchant, e.id.Agent, e.Epoch.Order, e.Safe, micros(now.Add(-SafeAfter)))(&first)
 	switch {

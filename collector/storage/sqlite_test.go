@@ -30,7 +30,7 @@ func TestEveryStatementIsPreparedAndLooksRowsUpByAnIndex(t *testing.T) {
 	whole := map[string]string{ // reads of a whole table, with the reason
 		"selectAgents": "all agents of all merchants", "selectDays": "all days of all merchants", "allConfigs": "all merchants",
 		"countDays": "counts of all merchants", "countPostings": "counts of all merchants",
-		"insertStop": "of the one row that it makes",
+		"insertStop": "of the one row that it makes", "countContents": "of the one row that it makes",
 	}
 	for name, text := range queries {
 		if strings.HasPrefix(name, "postgres") { // prepared there

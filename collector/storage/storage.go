@@ -1,7 +1,7 @@
 // Package storage keeps everything the collector knows in one SQL database: it
 // implements the small interfaces that the rooms declare (intake.Store,
 // day.Store, posting.Store, fleet.Store, merchant.Directory, audit.Source,
-// work.Store) on *DB.
+// work.Store, backup.Database) on *DB.
 //
 // One method is one transaction, and no transaction leaves this package. What a
 // method reports as done is on disk (SQLite: write-ahead log, synchronous FULL;
@@ -47,6 +47,7 @@ import (
 	"github.com/pressly/goose/v3"
 
 	"tillbook.example/tillbook/collector/audit"
+	"tillbook.example/tillbook/collector/backup"
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/intake"
@@ -64,6 +65,7 @@ var (
 	_ merchant.Directory = (*DB)(nil)
 	_ audit.Source       = (*DB)(nil)
 	_ work.Store         = (*DB)(nil)
+	_ backup.Database    = (*DB)(nil)
 )
 
 //go:embed migrations

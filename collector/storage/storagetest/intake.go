@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tillbook.example/tillbook/collector/audit"
+	"tillbook.example/tillbook/collector/backup"
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/intake"
 	"tillbook.example/tillbook/collector/storage"
@@ -370,6 +371,44 @@ func epochTests() []test {
 			equal(b, "safe", position.Safe, 3)
 			equal(b, "safe", commit(6, 6, noon.Add(storage.SafeAfter)), 3) // a clock that goes back takes nothing back
 		}},
+		{"what a verified backup has is safe at once, and no more", func(b *bundle) {
+			l := b.lane(mine, "agent-1", 1)
+			for _, n := range []string{"1", "2", "3", "4", "5"} {
+				l.add(sale(mine, n, "1.00"))
+			}
+			b.commit(l, 1, 2)
+			b.commit(l, 4, 4) // above a hole
+			copied := b.streamOf(l)
+			equal(b, "copied", copied.Stored, 2)
+			b.must(b.db.Verified(b.Context(), []backup.Stream{copied}))
+			outcome := b.commit(l, 3, 3)
+			equal(b, "stored", outcome.Position.Stored, 4)
+			equal(b, "safe", outcome.Position.Safe, 2)
+			older := copied
+			older.Stored, older.Digest = 1, digestOf(l, 1)
+			b.must(b.db.Verified(b.Context(), []backup.Stream{older}))
+			equal(b, "safe", b.commit(l, 5, 5).Position.Safe, 2)
+			b.must(b.db.Verified(b.Context(), []backup.Stream{b.streamOf(l)}))
+			b.must(b.db.Covered(b.Context(), l.id, l.epoch.ID, intake.Watermark{}, noon))
+			position, err := b.db.Position(b.Context(), l.id, l.epoch.ID)
+			b.must(err)
+			equal(b, "safe", position.Safe, 5)
+		}},
+		{"a backup that has something else is not noted", func(b *bundle) {
+			l := b.lane(mine, "agent-1", 1)
+			l.add(sale(mine, "1", "1.00"), sale(mine, "2", "2.00"))
+			b.commit(l, 1, 1)
+			otherwise, beyond, above := b.streamOf(l), b.streamOf(l), b.streamOf(l)
+			otherwise.Digest = digestOf(l, 2)
+			beyond.Stored, beyond.Digest = 2, digestOf(l, 2)
+			above.Stored, above.Digest = 4, digestOf(l, 2)
+			for _, s := range []backup.Stream{otherwise, beyond, above} {
+				if err := b.db.Verified(b.Context(), []backup.Stream{s}); !errors.Is(err, backup.ErrOther) {
+					b.Errorf("up to %d: %v", s.Stored, err)
+				}
+			}
+			equal(b, "safe", b.commit(l, 2, 2).Position.Safe, 0)
+		}},
 		{"a watermark claim holds once its number is stored", func(b *bundle) {
 			l := b.lane(mine, "agent-1", 1)
 			b.enrol(mine, "agent-1")
@@ -406,6 +445,30 @@ func epochTests() []test {
 			equal(b, "covered to", covered(), time.Time{})
 		}},
 	}
+}
+
+// streamOf is how far a numbering is stored, as a backup has it.
+func (b *bundle) streamOf(l *lane) backup.Stream {
+	b.Helper()
+	contents, err := b.db.Contents(b.Context())
+	b.must(err)
+	for _, s := range contents.Streams {
+		if s.Merchant == l.id.Merchant && s.Agent == l.id.Agent && s.Order == l.epoch.Order {
+			at, known, err := b.db.DigestOf(b.Context(), s)
+			b.must(err)
+			if !known || string(at[:]) != string(s.Digest) {
+				b.Errorf("the digest at number %d is another", s.Stored)
+			}
+			return s
+		}
+	}
+	b.Fatalf("epoch %d of %s is not among the contents", l.epoch.Order, l.id.Agent)
+	return backup.Stream{}
+}
+
+func digestOf(l *lane, number uint64) backup.Hex {
+	at := l.digest(number)
+	return at[:]
 }
 
 // versions checks the versions of all days.
