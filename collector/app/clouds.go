@@ -2,6 +2,7 @@ package app
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -34,8 +35,14 @@ type Cloud struct {
 	API    string        // where books are, unless a connection says otherwise
 	App    oauth2.Config // id, secret, and where tokens are given
 	Revoke string        // where they are given back
-	Tokens oauth.Tokens
+	Tokens Tokens
 	Now    func() time.Time
+}
+
+// Tokens keeps tokens, and can let go of one (oauth.ErrNone: there is none).
+type Tokens interface {
+	oauth.Tokens
+	Forget(ctx context.Context, connection string) error
 }
 
 // source gives access to a connection's books.

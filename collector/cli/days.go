@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"tillbook.example/tillbook/collector/app"
 	"tillbook.example/tillbook/collector/books"
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/posting"
@@ -29,8 +31,10 @@ type dayRow struct {
 	Hold     *day.Hold   `json:"hold,omitempty"`
 	Entry    int64       `json:"entry"`
 	Postings []postedRow `json:"postings"`
-	Due      []string    `json:"due"`     // targets that do not hold the newest entry yet
-	Failing  int         `json:"failing"` // of the merchant: days in a row up to now that did not reach the books
+	Due      []string    `json:"due"` // targets that do not hold the newest entry yet
+	// Shut are those of them that do not let the collector in.
+	Shut    []app.Connection `json:"shut"`
+	Failing int              `json:"failing"` // of the merchant: days in a row up to now that did not reach the books
 }
 
 type postedRow struct {
@@ -66,6 +70,10 @@ func (e env) days() *cobra.Command {
 			for _, d := range waiting {
 				due[d.Ref] = append(due[d.Ref], d.Target)
 			}
+			connections, err := app.Connections(cmd.Context(), db, time.Now())
+			if err != nil {
+				return err
+			}
 			failing, err := failingDays(cmd.Context(), db)
 			if err != nil {
 				return err
@@ -73,7 +81,13 @@ func (e env) days() *cobra.Command {
 			rows := make([]dayRow, 0, len(days))
 			degraded := false
 			for _, d := range days {
-				row := dayRow{Merchant: d.Merchant, Store: d.Store, Day: d.Day, Version: d.Version, State: d.State, Hold: d.Hold, Entry: d.Entry, Postings: []postedRow{}, Due: append([]string{}, due[d.Ref]...), Failing: failing[d.Merchant]}
+				row := dayRow{Merchant: d.Merchant, Store: d.Store, Day: d.Day, Version: d.Version, State: d.State, Hold: d.Hold, Entry: d.Entry, Postings: []postedRow{}, Due: append([]string{}, due[d.Ref]...), Failing: failing[d.Merchant], Shut: []app.Connection{}}
+				for _, c := range connections {
+					if shut(c) && c.Merchant == d.Merchant && slices.Contains(row.Due, c.Connection) {
+						row.Shut = append(row.Shut, c)
+						degraded = true
+					}
+				}
 				postings, err := db.Postings(cmd.Context(), d.Ref)
 				if err != nil {
 					return err
@@ -120,6 +134,9 @@ func printDays(w io.Writer, rows []dayRow) error {
 		action, posted := "", ""
 		if r.Hold != nil {
 			action = r.Hold.Owner + ": " + r.Hold.Action
+		}
+		for _, c := range r.Shut {
+			action += fmt.Sprintf("connect %s %s (%s) ", c.Merchant, c.Connection, c.Code)
 		}
 		for _, p := range r.Postings {
 			posted += p.Reference + " " + p.State + " "

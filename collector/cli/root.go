@@ -15,6 +15,8 @@ import (
 	"tillbook.example/tillbook/collector/backup"
 	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/storage"
+	"tillbook.example/tillbook/collector/target"
+	"tillbook.example/tillbook/collector/target/oauth"
 	"tillbook.example/tillbook/internal/program"
 	"tillbook.example/tillbook/shared/exit"
 	"tillbook.example/tillbook/shared/problem"
@@ -33,6 +35,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func command() env {
 	return env{&program.Program{Name: "tillbook-collector", EnvPrefix: app.EnvPrefix, DefaultData: app.Defaults().Data, ConfigFile: "collector.yaml", Codes: []program.Code{
 		{Of: storage.ErrNone, Code: "not_stored"}, {Of: fleet.ErrUnknown, Code: "not_stored"},
+		{Of: oauth.ErrNone, Code: app.CodeConnect}, {Of: target.ErrDisconnected, Code: app.CodeConnect},
 		{Of: backup.ErrDamaged, Code: "backup_damaged"}, {Of: backup.ErrThere, Code: "in_the_way"}, {Of: backup.ErrOpen, Code: "database_open"},
 		{Of: backup.ErrOther, Code: "backup_unfit"}, {Of: backup.ErrVersion, Code: "backup_unfit"},
 	}}}
@@ -42,7 +45,7 @@ func (e env) root() *cobra.Command {
 	root := e.Root("Takes in sales from stores, closes and proves their days, and posts them to the books")
 	root.AddCommand(
 		e.serve(), e.migrate(), e.apply(), e.export(), e.joinCode(), e.agents(), e.revoke(), e.authority(),
-		e.days(), e.entry(), e.proof(), e.accept(), e.reopen(), e.post(), e.pause(), e.resume(), e.entered(), e.rejected(), e.conflicts(), e.settle(), e.verify(), e.backup(), e.restore(), e.status(),
+		e.days(), e.entry(), e.proof(), e.accept(), e.reopen(), e.post(), e.pause(), e.resume(), e.entered(), e.rejected(), e.conflicts(), e.settle(), e.connect(), e.disconnect(), e.secrets(), e.verify(), e.backup(), e.restore(), e.status(),
 		e.sandbox(), e.Config(origins), Preview(),
 	)
 	return root

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"tillbook.example/tillbook/collector/app"
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/posting"
@@ -18,11 +20,13 @@ type standing struct {
 	Agents   map[string]int   `json:"agents"`   // by contact
 	Days     map[string]int64 `json:"days"`     // by state
 	Postings map[string]int64 `json:"postings"` // by state
+	// Connections are those whose books are in the cloud.
+	Connections []app.Connection `json:"connections"`
 }
 
 func (e env) status() *cobra.Command {
 	return &cobra.Command{
-		Use: "status", Short: "Say in three lines how agents, days and postings are", Args: cobra.NoArgs,
+		Use: "status", Short: "Say in some lines how agents, days, postings and connections are", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			_, db, err := e.database(cmd.Context())
 			if err != nil {
@@ -37,20 +41,49 @@ func (e env) status() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s := standing{Agents: map[string]int{}, Days: counts.Days, Postings: counts.Postings}
+			connections, err := app.Connections(cmd.Context(), db, time.Now())
+			if err != nil {
+				return err
+			}
+			s := standing{Agents: map[string]int{}, Days: counts.Days, Postings: counts.Postings, Connections: connections}
 			for _, a := range agents {
 				s.Agents[a.Contact(time.Now())]++
 			}
 			if err := e.Print(cmd, s, func(w io.Writer) error {
-				_, err := fmt.Fprintf(w, "agents:   %v\ndays:     %v\npostings: %v\n", s.Agents, s.Days, s.Postings)
-				return err
+				if _, err := fmt.Fprintf(w, "agents:   %v\ndays:     %v\npostings: %v\n", s.Agents, s.Days, s.Postings); err != nil {
+					return err
+				}
+				return printConnections(w, connections)
 			}); err != nil {
 				return err
 			}
-			if s.Agents[fleet.Silent] > 0 || s.Days[day.Held] > 0 || s.Postings[posting.Refused]+s.Postings[posting.Parked]+s.Postings[posting.Unknown] > 0 {
+			if slices.ContainsFunc(connections, shut) || s.Agents[fleet.Silent] > 0 || s.Days[day.Held] > 0 || s.Postings[posting.Refused]+s.Postings[posting.Parked]+s.Postings[posting.Unknown] > 0 {
 				return exit.With(exit.Degraded, nil)
 			}
 			return nil
 		},
 	}
+}
+
+// shut: nothing is posted through the connection until somebody consents.
+func shut(c app.Connection) bool { return c.State == app.Broken || c.State == app.Disconnected }
+
+// printConnections says of each connection how it stands and what is to be done.
+func printConnections(w io.Writer, all []app.Connection) error {
+	for _, c := range all {
+		line := fmt.Sprintf("%s of %s (%s): %s", c.Connection, c.Merchant, c.Target, c.State)
+		if c.Reason != "" {
+			line += ", " + c.Reason
+		}
+		switch {
+		case shut(c):
+			line += fmt.Sprintf("; nothing is posted there: tillbook-collector connect %s %s (%s)", c.Merchant, c.Connection, c.Code)
+		case !c.Until.IsZero():
+			line += ", until " + c.Until.Format(time.DateOnly) + " unless it is used"
+		}
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -103,6 +103,34 @@ func (i *Identity) Authorize(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, back.String(), http.StatusFound)
 }
 
+// Revoke takes a refresh token back, as RFC 7009 has it or as JSON. With it goes all
+// that it could open.
+func (i *Identity) Revoke(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+	if id, secret, _ := r.BasicAuth(); id != i.ClientID || secret != i.ClientSecret {
+		writeJSON(w, http.StatusUnauthorized, map[string]any{"error": "invalid_client"})
+		return
+	}
+	token := struct {
+		Token string `json:"token"`
+	}{r.PostFormValue("token")}
+	if r.Header.Get("Content-Type") == "application/json" {
+		if err := json.NewDecoder(r.Body).Decode(&token); err != nil {
+			writeJSON(w, http.StatusBadRequest, map[string]any{"error": "invalid_request"})
+			return
+		}
+	}
+	i.mu.Lock()
+	_, known := i.refresh[token.Token]
+	i.mu.Unlock()
+	if !known {
+		writeJSON(w, http.StatusBadRequest, map[string]any{"error": "invalid_request"})
+		return
+	}
+	i.Disconnect()
+	w.WriteHeader(http.StatusOK)
+}
+
 // Token exchanges codes and refresh tokens.
 func (i *Identity) Token(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)

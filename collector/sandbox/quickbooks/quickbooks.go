@@ -143,11 +143,13 @@ func taxesOf(country string) []taxCode {
 }
 
 // Handler serves the API under /v3/company, the token endpoint under
-// /oauth2/v1/tokens/bearer and consent under /connect/oauth2.
+// /oauth2/v1/tokens/bearer, consent under /connect/oauth2 and giving it back under
+// /v2/oauth2/tokens/revoke.
 func (c *Company) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /oauth2/v1/tokens/bearer", c.Identity.Token)
 	mux.HandleFunc("GET /connect/oauth2", c.Identity.Authorize)
+	mux.HandleFunc("POST /v2/oauth2/tokens/revoke", c.Identity.Revoke)
 	api := http.NewServeMux()
 	api.HandleFunc("GET /query", c.query)
 	api.HandleFunc("GET /preferences", c.preferences)

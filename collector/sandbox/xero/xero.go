@@ -135,12 +135,13 @@ func New(o Organisation, now func() time.Time) *Org {
 }
 
 // Handler serves the API under /api.xro/2.0, the token endpoint under
-// /connect/token, consent under /identity/connect/authorize and what is
-// connected under /connections.
+// /connect/token, consent under /identity/connect/authorize, what is connected
+// under /connections and giving it back under /connect/revocation.
 func (x *Org) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /connect/token", x.Identity.Token)
 	mux.HandleFunc("GET /identity/connect/authorize", x.Identity.Authorize)
+	mux.HandleFunc("POST /connect/revocation", x.Identity.Revoke)
 	api := http.NewServeMux()
 	for pattern, handle := range map[string]http.HandlerFunc{
 		"GET /Organisation":                    x.getOrganisation,
