@@ -35,7 +35,7 @@ protos = PATH="$(TOOLS):$$PATH" protoc -I proto -out $(1) -opt module=$(MODULE)/
 
 .DEFAULT_GOAL := help
 .PHONY: help build packers packages generate check check-format check-vet check-windows check-static check-generated check-tidy check-rules \
-	test race fuzz bench kill powercut corpus days soak demo clean
+	test race fuzz bench kill powercut corpus days soak demo compose-local clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -116,6 +116,9 @@ soak: ## the long tests (build tag soak), for SOAKTIME (30m)
 
 demo: build ## the main job from nothing: a day of till files, read, closed, proven, posted; ONCE=1: and leave
 	go run ./demo $(if $(ONCE),-once)
+
+compose-local: build ## installers/compose without containers: two collectors on PostgreSQL and Mosquitto, watched; ONCE=1: check and leave
+	@ONCE=$(ONCE) installers/compose/local.sh bin/tillbook-collector
 
 clean: ## remove all that was built
 	rm -rf bin .cache dist

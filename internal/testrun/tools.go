@@ -41,6 +41,7 @@ var testTools = []tool{
 	{name: "nft", pkg: "nftables", why: "loses packets on a line between two network namespaces"},
 	{name: "swtpm", pkg: "swtpm", why: "a TPM in software, that keeps the agent's key"},
 	{name: "openssl", pkg: "openssl", why: "makes a publisher's certificate"},
+	{name: "curl", pkg: "curl", why: "asks the composition's programs whether they are well"},
 	{name: "prometheus", pkg: "prometheus", why: "watches a real collector, for every figure of the dashboard", heavy: true},
 	{name: "promtool", pkg: "prometheus", why: "lets each alert fire and keep still", heavy: true},
 	{name: "amtool", pkg: "prometheus-alertmanager", why: "reads the configuration of the composition's alert manager", heavy: true},
