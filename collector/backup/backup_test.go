@@ -222,6 +222,33 @@ func TestARestoreSetsAsideWhatIsThereAndMakesANewIncarnation(t *testing.T) {
 	}
 }
 
+func TestADatabaseThatAServerPutBackIsTakenOnceAndOnlyIfTheBackupIsOfIt(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	m, err := backup.Create(t.Context(), backup.What{Database: p.db, Now: noon}, p.folder)
+	p.must(err)
+	if m.Copy != nil || names(t, p.folder) != "manifest.json" {
+		t.Errorf("there is more than a manifest: %s", names(t, p.folder))
+	}
+	if _, _, err := backup.Verify(t.Context(), p.folder, open); err == nil {
+		t.Error("a manifest alone was verified")
+	}
+	if _, err := p.restore(filepath.Join(t.TempDir(), "collector.db"), true); err == nil {
+		t.Error("a manifest alone was put back")
+	}
+	if _, err := backup.Take(t.Context(), newPlace(t).db, p.folder, noon); !errors.Is(err, backup.ErrOther) {
+		t.Errorf("of another database: %v", err)
+	}
+	r, err := backup.Take(t.Context(), p.db, p.folder, noon)
+	p.must(err)
+	if s, err := p.db.Stopped(t.Context(), "acme"); err != nil || s == nil || len(r.Merchants) != 1 {
+		t.Errorf("merchants %v, stopped %+v: %v", r.Merchants, s, err)
+	}
+	if _, err := backup.Take(t.Context(), p.db, p.folder, noon); !errors.Is(err, backup.ErrOther) {
+		t.Errorf("taken again: %v", err)
+	}
+}
+
 func TestWhatCannotBeReadIsSetAsideAsItIs(t *testing.T) {
 	t.Parallel()
 	for name, file := range map[string]string{"a database": "collector.db", "a log without its database": "collector.db-wal"} {

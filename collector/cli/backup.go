@@ -42,7 +42,7 @@ func (e env) backupCreate() *cobra.Command {
 			}
 			m, err := backup.Create(cmd.Context(), what, args[0])
 			if err != nil {
-				return err
+				return unreachable(err)
 			}
 			return e.Print(cmd, m, func(w io.Writer) error {
 				if _, err := fmt.Fprintf(w, "%s: %s\n", args[0], held(m)); err != nil {
@@ -83,7 +83,7 @@ func (e env) backupVerify() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			v, err := look(cmd.Context(), args[0], dsn)
 			if err != nil {
-				return err
+				return unreachable(err)
 			}
 			var unnoted error
 			if v.Report.OK() {
@@ -146,6 +146,14 @@ func printVerified(w io.Writer, folder string, v verified) error {
 		text = "is whole, but not noted: it is not of the database as it is now, so agents keep what they have for 7 days"
 	}
 	_, err := fmt.Fprintf(w, "%s: %s\n%s %s\n", folder, held(v.Manifest), folder, text)
+	return err
+}
+
+// unreachable gives an error its exit code where a file that was named is not there.
+func unreachable(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return exit.With(exit.Unreachable, err)
+	}
 	return err
 }
 

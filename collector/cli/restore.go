@@ -41,7 +41,7 @@ func (e env) restore() *cobra.Command {
 			}
 			r, err := e.putBack(cmd.Context(), config, args[0], replace)
 			if err != nil {
-				return err
+				return unreachable(err)
 			}
 			out := restored{Restored: r, AgeSeconds: int64(time.Since(r.Manifest.At).Seconds())}
 			if _, err := os.Stat(filepath.Join(config.Data, authorityKey)); err != nil {
