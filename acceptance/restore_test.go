@@ -120,7 +120,13 @@ func TestARestoredCollectorIsSentWhatItLacksAndPostsNothingTwice(t *testing.T) {
 	s.collector()
 	s.holds(21)
 	s.sent("agent")
-	s.call(installation.Collector, "collector", "resume", "corner", "--by", "olga")
+	var resumed struct {
+		Resumed bool `json:"resumed"`
+	}
+	s.must(s.Ask(s.ctx, &resumed, installation.Collector, "collector", "resume", "corner", "--by", "olga"))
+	if !resumed.Resumed {
+		t.Error("the restored merchant was not paused")
+	}
 	s.posted(2)
 	for name, books := range map[string]map[string]string{"books": before, "books-beancount": beans} {
 		if got := s.files(name); !maps.Equal(got, books) {
