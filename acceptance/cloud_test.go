@@ -22,6 +22,7 @@ type standIn struct {
 	Settings map[string]string `json:"settings"`
 	Token    string            `json:"token_url"`
 	Consent  string            `json:"authorize_url"`
+	Revoke   string            `json:"revoke_url"`
 	Client   string            `json:"client_id"`
 	Secret   string            `json:"client_secret"`
 	Act      string            `json:"act_url"`
@@ -142,7 +143,7 @@ ops: {listen: "127.0.0.1:0"}
 work: {every: 300ms, audit: 1h}
 clouds:
   xero: {client_id: %q, client_secret_file: %q, api: %q, authorize: %q, token: %q, revoke: %q}
-`, port, x.Client, s.Path("collector", "xero.secret"), x.Settings["url"], x.Consent, x.Token, strings.Replace(x.Token, "/token", "/revocation", 1))))
+`, port, x.Client, s.Path("collector", "xero.secret"), x.Settings["url"], x.Consent, x.Token, x.Revoke)))
 	config := merchantYAML(s.Path("books"), "")
 	before, rest, _ := strings.Cut(config, "      - {id: books")
 	_, after, _ := strings.Cut(rest, "    mappings:")

@@ -21,6 +21,7 @@ type sandboxAddress struct {
 	Settings map[string]string `json:"settings"` // of the connection
 	Token    string            `json:"token_url"`
 	Consent  string            `json:"authorize_url"`
+	Revoke   string            `json:"revoke_url"`
 	Client   string            `json:"client_id"`
 	Secret   string            `json:"client_secret"`
 	Act      string            `json:"act_url"` // what it holds, and what can be done to it
@@ -48,11 +49,11 @@ func (e env) sandbox() *cobra.Command {
 			addresses := []sandboxAddress{
 				{
 					Target: "xero", Settings: map[string]string{"tenant": s.Xero.Tenant, "url": base + "/xero/api.xro/2.0"}, Token: base + "/xero/connect/token",
-					Consent: base + "/xero/identity/connect/authorize", Client: sandboxxero.ClientID, Secret: sandboxxero.ClientSecret, Act: base + "/sandbox/xero",
+					Consent: base + "/xero/identity/connect/authorize", Revoke: base + "/xero/connect/revocation", Client: sandboxxero.ClientID, Secret: sandboxxero.ClientSecret, Act: base + "/sandbox/xero",
 				},
 				{
 					Target: "quickbooks", Settings: map[string]string{"realm": s.QuickBooks.Realm, "url": base + "/quickbooks"}, Token: base + "/quickbooks/oauth2/v1/tokens/bearer",
-					Consent: base + "/quickbooks/connect/oauth2", Client: sandboxxero.ClientID, Secret: sandboxxero.ClientSecret, Act: base + "/sandbox/quickbooks",
+					Consent: base + "/quickbooks/connect/oauth2", Revoke: base + "/quickbooks/v2/oauth2/tokens/revoke", Client: sandboxxero.ClientID, Secret: sandboxxero.ClientSecret, Act: base + "/sandbox/quickbooks",
 				},
 			}
 			if err := e.Print(cmd, addresses, func(w io.Writer) error { return printSandbox(w, addresses) }); err != nil {
@@ -69,8 +70,8 @@ func (e env) sandbox() *cobra.Command {
 
 func printSandbox(w io.Writer, addresses []sandboxAddress) error {
 	for _, a := range addresses {
-		if _, err := fmt.Fprintf(w, "%s\n  settings  %v\n  client    %s, secret %s\n  consent   %s\n  tokens    %s\n  act       %s\n",
-			a.Target, a.Settings, a.Client, a.Secret, a.Consent, a.Token, a.Act); err != nil {
+		if _, err := fmt.Fprintf(w, "%s\n  settings  %v\n  client    %s, secret %s\n  consent   %s\n  tokens    %s\n  revoke    %s\n  act       %s\n",
+			a.Target, a.Settings, a.Client, a.Secret, a.Consent, a.Token, a.Revoke, a.Act); err != nil {
 			return err
 		}
 	}
