@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 
@@ -181,6 +182,9 @@ func write(path string, text []byte) error {
 	}
 	if err := os.Rename(file.Name(), path); err != nil {
 		return err
+	}
+	if runtime.GOOS == "windows" {
+		return nil // a folder cannot be synced there, and a rename is kept without it
 	}
 	dir, err := os.Open(folder)
 	if err != nil {

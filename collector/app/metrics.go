@@ -69,7 +69,7 @@ func (a *App) registry() (*prometheus.Registry, error) {
 		recovered:   desc("certificates_recovered_total", "Agents that came back with an expired certificate, since start."),
 		unrecovered: desc("certificates_recovery_refused_total", "Recoveries refused since start."),
 		copies:      desc("certificates_copied_total", "Uses of an agent's certificate that another had taken the place of, since start."),
-		failing:     desc("merchants_failing", "Merchants of which at least so many days in a row did not reach the books; looked at hourly.", "days"),
+		failing:     desc("merchants_failing", "Merchants by how many days in a row did not reach the books, each under its highest number; looked at hourly.", "days"),
 		stopped:     desc("merchants_stopped", "Merchants that a person paused or that were stopped because nothing reached their books; looked at hourly."),
 		up:          desc("database_up", "1 if the database answered this scrape."),
 	}

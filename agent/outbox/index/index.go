@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -462,7 +463,12 @@ func (x *Index) Trim(first uint64) (more bool, err error) {
 // badgerLogger passes on what a person may act on.
 type badgerLogger struct{ l *slog.Logger }
 
-func (b badgerLogger) Errorf(f string, v ...any)   { b.l.Error("badger: " + fmt.Sprintf(f, v...)) }
-func (b badgerLogger) Warningf(f string, v ...any) { b.l.Warn("badger: " + fmt.Sprintf(f, v...)) }
-func (b badgerLogger) Infof(string, ...any)        {}
-func (b badgerLogger) Debugf(string, ...any)       {}
+func (b badgerLogger) Errorf(f string, v ...any) { b.l.Error("badger: " + fmt.Sprintf(f, v...)) }
+func (b badgerLogger) Warningf(f string, v ...any) {
+	if strings.Contains(f, "might be too small") || strings.Contains(f, "life expectancy") {
+		return // the caches are small on purpose
+	}
+	b.l.Warn("badger: " + fmt.Sprintf(f, v...))
+}
+func (b badgerLogger) Infof(string, ...any)  {}
+func (b badgerLogger) Debugf(string, ...any) {}
