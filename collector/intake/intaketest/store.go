@@ -324,6 +324,9 @@ func (s *Store) take(from fleet.Identity, order uint64, r intake.Record) intake.
 	return verdict
 }
 
+// maxLost bounds a gap: this store counts the numbers of one, a database does not.
+const maxLost = 1 << 20
+
 // DeclareGap implements intake.Store.
 func (s *Store) DeclareGap(ctx context.Context, id fleet.Identity, epochID [16]byte, gap intake.Range, after [32]byte, reason string, _ time.Time) (p intake.Position, err error) {
 	err = s.transaction(ctx, "DeclareGap", func() error {
@@ -333,6 +336,9 @@ func (s *Store) DeclareGap(ctx context.Context, id fleet.Identity, epochID [16]b
 		}
 		if !e.meets(gap.Last, after) {
 			return fmt.Errorf("number %d: %w", gap.Last, intake.ErrFork)
+		}
+		if gap.Last-gap.First > maxLost {
+			return fmt.Errorf("a gap of %d numbers is more than is counted here", gap.Last-gap.First)
 		}
 		for n := gap.First; n <= gap.Last; n++ {
 			if !e.has(n) {
