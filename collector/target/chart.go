@@ -158,6 +158,14 @@ func (p Period) FirstOpen() bizday.Day {
 	return last.Add(1)
 }
 
+// Check returns why a day cannot be posted to at a system, nil if it can.
+func (p Period) Check(d bizday.Day, system string) error {
+	if p.Open(d) {
+		return nil
+	}
+	return fmt.Errorf("day %s: the books are closed up to %s; reopen them at %s, or post to the first open day %s", d, max(p.Closed, p.Filed), system, p.FirstOpen())
+}
+
 // MaxAttachment is the largest file that can be attached, in bytes.
 const MaxAttachment = 3 << 20
 

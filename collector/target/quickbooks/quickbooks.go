@@ -25,7 +25,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -109,9 +108,7 @@ type Books struct {
 	o      Options
 	places int
 	client *web.Client
-
-	mu    sync.Mutex
-	setup *setup
+	setup  web.Kept[setup]
 }
 
 var _ target.Target = (*Books)(nil)
@@ -204,7 +201,7 @@ func (b *Books) Post(ctx context.Context, p target.Payload) (target.Receipt, err
 	booked, err := b.send(ctx, want)
 	if err != nil {
 		if errors.Is(err, target.ErrRefused) {
-			b.forget() // what was known may be what was wrong
+			b.setup.Forget() // what was known may be what was wrong
 		}
 		if errors.Is(err, errNumber) {
 			return b.collided(ctx, s, p)

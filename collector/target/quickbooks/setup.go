@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"tillbook.example/tillbook/collector/target"
 	"tillbook.example/tillbook/collector/target/web"
@@ -26,7 +25,6 @@ type setup struct {
 	itemOf      map[string]string   // ids of accounts, by the item's id
 	classes     map[string]string   // ids by name, in small letters
 	departments map[string]string
-	until       time.Time
 }
 
 type rateOf struct {
@@ -37,12 +35,8 @@ type rateOf struct {
 // taxes reports whether lines bear tax codes.
 func (s *setup) taxes() bool { return s.country != states }
 
-func (s *setup) open(d bizday.Day) error {
-	if !s.period.Open(d) {
-		return fmt.Errorf("day %s: the books are closed up to %s; reopen them at QuickBooks, or post to the first open day %s", d, max(s.period.Closed, s.period.Filed), s.period.FirstOpen())
-	}
-	return nil
-}
+// open checks that a day can be posted to.
+func (s *setup) open(d bizday.Day) error { return s.period.Check(d, "QuickBooks") }
 
 // keyOf names the account of a line as payloads do.
 func (s *setup) keyOf(kind, id string) string {
@@ -59,7 +53,7 @@ func (s *setup) keyOf(kind, id string) string {
 
 // Chart asks for the chart of accounts.
 func (b *Books) Chart(ctx context.Context) (target.Chart, error) {
-	b.forget()
+	b.setup.Forget()
 	s, err := b.known(ctx)
 	if err != nil {
 		return target.Chart{}, err
@@ -76,34 +70,18 @@ func (b *Books) Period(ctx context.Context) (target.Period, error) {
 	return s.period, nil
 }
 
-func (b *Books) forget() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.setup = nil
-}
-
 // known returns what is known of the company, asking if it is old.
 func (b *Books) known(ctx context.Context) (*setup, error) {
-	b.mu.Lock()
-	s := b.setup
-	b.mu.Unlock()
-	if s != nil && b.o.Now().Before(s.until) {
-		return s, nil
-	}
-	s, err := b.ask(ctx)
+	s, err := b.setup.Get(b.o.Now(), chartLife, func() (*setup, error) { return b.ask(ctx) })
 	if err != nil {
 		return nil, fmt.Errorf("read the chart of accounts: %w", err)
 	}
-	b.mu.Lock()
-	b.setup = s
-	b.mu.Unlock()
 	return s, nil
 }
 
 func (b *Books) ask(ctx context.Context) (*setup, error) {
 	s := &setup{
 		rates: map[string][]rateOf{}, codes: map[string]string{}, items: map[string]string{}, itemOf: map[string]string{},
-		until: b.o.Now().Add(chartLife),
 	}
 	var info struct{ CompanyInfo struct{ Country string } }
 	if err := b.get(ctx, "/companyinfo/"+b.o.Realm, nil, &info); err != nil {

@@ -24,20 +24,14 @@ type setup struct {
 	basis   string
 	country string
 	payable map[string]bool // accounts that payments can go to, by key
-	until   time.Time
 }
 
 // open checks that a day can be posted to.
-func (s *setup) open(d bizday.Day) error {
-	if !s.period.Open(d) {
-		return fmt.Errorf("day %s: the books are closed up to %s; reopen them at Xero, or post to the first open day %s", d, max(s.period.Closed, s.period.Filed), s.period.FirstOpen())
-	}
-	return nil
-}
+func (s *setup) open(d bizday.Day) error { return s.period.Check(d, "Xero") }
 
 // Chart asks for the chart of accounts.
 func (b *Books) Chart(ctx context.Context) (target.Chart, error) {
-	b.forget()
+	b.setup.Forget()
 	s, err := b.known(ctx)
 	if err != nil {
 		return target.Chart{}, err
@@ -54,32 +48,17 @@ func (b *Books) Period(ctx context.Context) (target.Period, error) {
 	return s.period, nil
 }
 
-func (b *Books) forget() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.setup = nil
-}
-
 // known returns what is known of the organisation, asking if it is old.
 func (b *Books) known(ctx context.Context) (*setup, error) {
-	b.mu.Lock()
-	s := b.setup
-	b.mu.Unlock()
-	if s != nil && b.o.Now().Before(s.until) {
-		return s, nil
-	}
-	s, err := b.ask(ctx)
+	s, err := b.setup.Get(b.o.Now(), chartLife, func() (*setup, error) { return b.ask(ctx) })
 	if err != nil {
 		return nil, fmt.Errorf("read the chart of accounts: %w", err)
 	}
-	b.mu.Lock()
-	b.setup = s
-	b.mu.Unlock()
 	return s, nil
 }
 
 func (b *Books) ask(ctx context.Context) (*setup, error) {
-	s := &setup{payable: map[string]bool{}, until: b.o.Now().Add(chartLife)}
+	s := &setup{payable: map[string]bool{}}
 	var organisations struct {
 		Organisations []struct {
 			BaseCurrency, CountryCode, SalesTaxBasis, PeriodLockDate, EndOfYearLockDate string

@@ -23,7 +23,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -111,9 +110,7 @@ type Books struct {
 	o      Options
 	places int
 	client *web.Client
-
-	mu    sync.Mutex
-	setup *setup
+	setup  web.Kept[setup]
 }
 
 var _ target.Target = (*Books)(nil)
@@ -248,7 +245,7 @@ func (b *Books) Post(ctx context.Context, p target.Payload) (target.Receipt, err
 	case errors.Is(err, errNumber):
 		return b.collided(ctx, f, s, p)
 	case errors.Is(err, target.ErrRefused):
-		b.forget() // what was known may be what was wrong
+		b.setup.Forget() // what was known may be what was wrong
 		return target.Receipt{}, err
 	case err != nil:
 		return target.Receipt{}, err
