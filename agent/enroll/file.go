@@ -12,7 +12,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"tillbook.example/tillbook/agent/outbox/file"
+	"tillbook.example/tillbook/internal/durable"
 	tillbookv1 "tillbook.example/tillbook/proto/tillbookv1"
 	"tillbook.example/tillbook/shared/pki"
 )
@@ -131,29 +131,10 @@ func read(folder string) (saved, error) {
 func (s saved) write(folder string) error {
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err == nil {
-		err = replace(filepath.Join(folder, File), text)
+		err = durable.Replace(filepath.Join(folder, File), text)
 	}
 	if err != nil {
 		return fmt.Errorf("write identity: %w", err)
 	}
 	return nil
-}
-
-// replace writes a file as a whole. After it returned the new one survives a
-// power cut, before that the old one does.
-func replace(path string, text []byte) error {
-	folder := filepath.Dir(path)
-	made, err := os.CreateTemp(folder, filepath.Base(path)+".*") // created 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(made.Name())
-	_, err = made.Write(text)
-	if err = errors.Join(err, made.Sync(), made.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(made.Name(), path); err != nil {
-		return err
-	}
-	return file.OS{}.SyncDir(folder)
 }

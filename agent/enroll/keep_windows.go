@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/windows"
+
+	"tillbook.example/tillbook/internal/durable"
 )
 
 // entropyFile is the second half of what seals the key on Windows: without the
@@ -29,7 +31,7 @@ func (d dpapi) seal(text []byte) ([]byte, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		entropy = make([]byte, 32)
 		_, _ = rand.Read(entropy) // never fails
-		err = replace(d.entropy, entropy)
+		err = durable.Replace(d.entropy, entropy)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("entropy: %w", err)

@@ -7,10 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"time"
 
+	"tillbook.example/tillbook/internal/durable"
 	"tillbook.example/tillbook/shared/pki"
 )
 
@@ -121,13 +121,13 @@ func (k *Keys) keep(ring *pki.Ring) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := write(k.path(authorityKey), append(keys[:len(keys):len(keys)], before...)); err != nil {
+	if err := durable.Replace(k.path(authorityKey), append(keys[:len(keys):len(keys)], before...)); err != nil {
 		return err
 	}
-	if err := write(k.path(authorityCertificate), certificates); err != nil {
+	if err := durable.Replace(k.path(authorityCertificate), certificates); err != nil {
 		return err
 	}
-	return write(k.path(authorityKey), keys)
+	return durable.Replace(k.path(authorityKey), keys)
 }
 
 // servers signs the collector's own certificate: a new one when a third of its
@@ -166,29 +166,4 @@ func (s *servers) config(*tls.ClientHelloInfo) (*tls.Config, error) {
 		ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: ring.Pool(),
 	}
 	return s.current, nil
-}
-
-// write writes a file as a whole: temporary file, sync, rename, sync of the folder.
-func write(path string, text []byte) error {
-	folder := filepath.Dir(path)
-	file, err := os.CreateTemp(folder, filepath.Base(path)+".*") // created 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(file.Name())
-	_, err = file.Write(text)
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(file.Name(), path); err != nil {
-		return err
-	}
-	if runtime.GOOS == "windows" {
-		return nil // a folder cannot be synced there, and a rename is kept without it
-	}
-	dir, err := os.Open(folder)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -10,8 +10,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
+
+	"tillbook.example/tillbook/internal/durable"
 )
 
 // What says what to back up, as which program and when.
@@ -62,16 +63,16 @@ func Create(ctx context.Context, w What, folder string) (_ Manifest, err error) 
 	if err != nil {
 		return fail(err)
 	}
-	if err := writeFile(filepath.Join(unfinished, manifestName), text); err != nil {
+	if err := durable.Replace(filepath.Join(unfinished, manifestName), text); err != nil {
 		return fail(err)
 	}
-	if err := syncFolder(unfinished); err != nil {
+	if err := durable.SyncFolder(unfinished); err != nil {
 		return fail(err)
 	}
 	if err := os.Rename(unfinished, folder); err != nil {
 		return fail(err)
 	}
-	if err := syncFolder(filepath.Dir(folder)); err != nil {
+	if err := durable.SyncFolder(filepath.Dir(folder)); err != nil {
 		return fail(err)
 	}
 	return m, nil
@@ -106,26 +107,4 @@ func seal(path string) (*File, error) {
 		return nil, fmt.Errorf("sum up %s: %w", path, err)
 	}
 	return &File{Size: size, SHA256: hash.Sum(nil)}, nil
-}
-
-// writeFile writes a new file and syncs it.
-func writeFile(path string, text []byte) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(text)
-	return errors.Join(err, file.Sync(), file.Close())
-}
-
-// syncFolder makes new names in a folder last; Windows does so by itself.
-func syncFolder(folder string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	f, err := os.Open(folder)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"tillbook.example/tillbook/internal/durable"
 )
 
 // Where says where a backup is put back.
@@ -79,7 +81,7 @@ func Restore(ctx context.Context, w Where, folder string) (r Restored, err error
 	if err := os.Rename(fresh, w.Path); err != nil {
 		return fail(err)
 	}
-	if err := syncFolder(filepath.Dir(w.Path)); err != nil {
+	if err := durable.SyncFolder(filepath.Dir(w.Path)); err != nil {
 		return fail(err)
 	}
 	return r, nil

@@ -23,6 +23,8 @@ import (
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 	"github.com/tink-crypto/tink-go/v2/tink"
+
+	"tillbook.example/tillbook/internal/durable"
 )
 
 const (
@@ -67,7 +69,7 @@ func Open(path string) (*Keys, error) {
 		return nil, fmt.Errorf("keep keys: %w", err)
 	}
 	// Of two that start at the same time the first to keep a key has it kept.
-	if err := write(path, first, os.Link); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := durable.Create(path, first); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("keep keys: %w", err)
 	}
 	_, err = k.current()
@@ -89,7 +91,7 @@ func (k *Keys) Rotate() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := write(k.path, next, os.Rename); err != nil {
+	if err := durable.Replace(k.path, next); err != nil {
 		return 0, fmt.Errorf("rotate keys: %w", err)
 	}
 	return n, nil
@@ -113,24 +115,6 @@ func added(m *keyset.Manager) ([]byte, error) {
 		return nil, fmt.Errorf("write keys: %w", err)
 	}
 	return text.Bytes(), nil
-}
-
-// write puts a file in place whole, readable by its owner.
-func write(path string, text []byte, place func(from, to string) error) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if gone := os.Remove(file.Name()); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
-			err = errors.Join(err, gone)
-		}
-	}()
-	_, err = file.Write(text)
-	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	return place(file.Name(), path)
 }
 
 // Seal seals a text about something; an empty one stays empty.

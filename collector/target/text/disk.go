@@ -7,11 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
 	"tillbook.example/tillbook/collector/target"
+	"tillbook.example/tillbook/internal/durable"
 )
 
 // Temporary files lie in the books' folder itself, which nothing includes.
@@ -56,7 +56,7 @@ func (d disk) create(folder, path string, body []byte) error {
 	if err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
+	return durable.SyncFolder(filepath.Dir(path))
 }
 
 // write puts body into a temporary file and syncs it.
@@ -152,17 +152,4 @@ func readFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is larger than %d bytes", path, largestLog)
 	}
 	return body, nil
-}
-
-// syncFolder makes a new name in the folder last. Windows has no such call and
-// does not need it.
-func syncFolder(folder string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	f, err := os.Open(folder)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"tillbook.example/tillbook/collector/target"
+	"tillbook.example/tillbook/internal/durable"
 	"tillbook.example/tillbook/shared/bizday"
 	"tillbook.example/tillbook/shared/money"
 )
@@ -179,7 +180,7 @@ func (b *Books) Find(ctx context.Context, reference string) (*target.Payload, ta
 		return nil, target.Receipt{}, fmt.Errorf("find posting %s: %s: %w", reference, b.postingPath(reference), err)
 	}
 	// A crash may have come between the link and its sync: what is found lasts.
-	if err := syncFolder(b.path(postings)); err != nil {
+	if err := durable.SyncFolder(b.path(postings)); err != nil {
 		return nil, target.Receipt{}, fmt.Errorf("find posting %s: %w", reference, err)
 	}
 	return &p, b.receipt(reference), nil
