@@ -146,3 +146,21 @@ func checkText(s string) error {
 	}
 	return nil
 }
+
+// Amount reads an amount as an accounting system writes it, with as many places
+// as it likes, in minor units of a currency with so many. Nothing is nothing; what
+// is finer than the currency is an error.
+func Amount(n json.Number, places int) (money.Minor, error) {
+	if n == "" {
+		return 0, nil
+	}
+	d, err := money.Parse(n.String())
+	if err != nil {
+		return 0, err
+	}
+	m, rest := money.ToMinor(d, places)
+	if rest != 0 {
+		return 0, fmt.Errorf("amount %s has more than %d places", n, places)
+	}
+	return m, nil
+}

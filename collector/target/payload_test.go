@@ -2,6 +2,7 @@ package target_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -107,6 +108,23 @@ func TestOnlyAWholePayloadIsRead(t *testing.T) {
 	for _, bad := range []string{"", "{", string(text) + "{}", strings.Replace(string(text), `"key"`, `"kee"`, 1), string(text[:len(text)-1])} {
 		if p, err := target.ParsePayload([]byte(bad)); err == nil {
 			t.Errorf("%q was read as %+v", bad, p)
+		}
+	}
+}
+
+func TestAnAmountIsReadWithAnyPlacesAndNeverRounded(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		text   json.Number
+		places int
+		want   money.Minor
+		bad    bool
+	}{
+		{"", 2, 0, false}, {"12.3400", 2, 1234, false}, {"-0.01", 2, -1, false}, {"7", 0, 7, false}, {"1.234", 3, 1234, false},
+		{"0.005", 2, 0, true}, {"7.5", 0, 0, true}, {"much", 2, 0, true},
+	} {
+		if got, err := target.Amount(c.text, c.places); got != c.want || (err != nil) != c.bad {
+			t.Errorf("%q in %d places: %d, %v", c.text, c.places, got, err)
 		}
 	}
 }

@@ -94,20 +94,7 @@ func (r *wireRef) id() string {
 
 func (b *Books) number(m money.Minor) json.Number { return json.Number(m.Format(b.places)) }
 
-func (b *Books) minor(n json.Number) (money.Minor, error) {
-	if n == "" {
-		return 0, nil
-	}
-	d, err := money.Parse(n.String())
-	if err != nil {
-		return 0, err
-	}
-	m, rest := money.ToMinor(d, b.places)
-	if rest != 0 {
-		return 0, fmt.Errorf("amount %s has more than %d places", n, b.places)
-	}
-	return m, nil
-}
+func (b *Books) minor(n json.Number) (money.Minor, error) { return target.Amount(n, b.places) }
 
 // signOf turns a document's amounts into debits positive.
 func signOf(kind string) money.Minor {

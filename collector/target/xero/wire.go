@@ -131,20 +131,7 @@ func marshal(body any) ([]byte, error) {
 func (b *Books) number(m money.Minor) json.Number { return json.Number(m.Format(b.places)) }
 
 // minor reads an amount. Xero writes up to four places.
-func (b *Books) minor(n json.Number) (money.Minor, error) {
-	if n == "" {
-		return 0, nil
-	}
-	d, err := money.Parse(n.String())
-	if err != nil {
-		return 0, err
-	}
-	m, rest := money.ToMinor(d, b.places)
-	if rest != 0 {
-		return 0, fmt.Errorf("amount %s has more than %d places", n, b.places)
-	}
-	return m, nil
-}
+func (b *Books) minor(n json.Number) (money.Minor, error) { return target.Amount(n, b.places) }
 
 // lineOf reads a line; sign is -1 where the document's amounts are credits.
 func (b *Books) lineOf(w wireLine, sign money.Minor) (line, error) {
