@@ -172,23 +172,9 @@ func TestADrillShowsThatSalesWaitAndArriveAndEndsWithWhoeverAsked(t *testing.T) 
 			t.Errorf("for %q: %d %s", d, got, body)
 		}
 	}
-	number := 0
 	drill := diagnose.Drill{
-		For: 2 * time.Second, Say: func(string) {},
-		Status: func(context.Context) (diagnose.Status, error) {
-			s := r.Status()
-			if s.Collector.Cut && number < 3 {
-				number++
-				r.push(number)
-				if number > 1 {
-					return s, nil
-				}
-				if got, body := request(t.Context(), "5s"); got != http.StatusConflict {
-					t.Errorf("a second drill: %d %s", got, body)
-				}
-			}
-			return s, nil
-		},
+		For: 4 * time.Second, Say: func(string) {},
+		Status: func(context.Context) (diagnose.Status, error) { return r.Status(), nil },
 		Cut: func(ctx context.Context, d time.Duration) (c diagnose.Cut, err error) {
 			got, body := request(ctx, d.String())
 			if got != http.StatusOK {
@@ -197,9 +183,21 @@ func TestADrillShowsThatSalesWaitAndArriveAndEndsWithWhoeverAsked(t *testing.T) 
 			return c, json.Unmarshal([]byte(body), &c)
 		},
 	}
-	p, err := drill.Run(t.Context())
-	if err != nil || p.Verdict != diagnose.Proven || p.Taken == 0 || collector.stored != uint64(number) {
-		t.Errorf("%+v: %v; the collector has %d of %d", p, err, collector.stored, number)
+	var p diagnose.Proof
+	var err error
+	ended := make(chan struct{})
+	go func() { defer close(ended); p, err = drill.Run(t.Context()) }()
+	r.until("the cut", func() bool { return r.Status().Collector.Cut })
+	const sales = 3
+	for n := range sales {
+		r.push(n + 1)
+	}
+	if got, body := request(t.Context(), "5s"); got != http.StatusConflict {
+		t.Errorf("a second drill: %d %s", got, body)
+	}
+	<-ended
+	if err != nil || p.Verdict != diagnose.Proven || p.Taken != sales || collector.stored != sales {
+		t.Errorf("%+v: %v; the collector has %d of %d", p, err, collector.stored, sales)
 	}
 
 	ctx, leave := context.WithCancel(t.Context())

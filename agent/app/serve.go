@@ -129,13 +129,13 @@ func (a *App) drill(stopping context.Context, w http.ResponseWriter, r *http.Req
 		return
 	}
 	a.log.Warn("drill: the line is cut", "for", d)
-	cut := time.Now()
+	cut, before := time.Now(), a.outbox.Next()
 	if err := a.line.Cut(ctx, d); err != nil {
 		httppush.Problem(w, problem.New("drill", err.Error()))
 		return
 	}
 	a.log.Info("drill: the line is back", "after", time.Since(cut).Round(time.Millisecond))
-	answer(w, diagnose.Cut{At: cut, Back: time.Now()})
+	answer(w, diagnose.Cut{At: cut, Back: time.Now(), Taken: a.outbox.Next() - before})
 }
 
 // Captured is one record as tail shows it.

@@ -7,10 +7,12 @@ import (
 	"time"
 )
 
-// Cut is when a line was cut, and when it was back.
+// Cut is a line that was cut, as the agent that did it saw it: whoever only looks
+// now and then misses what came just before the line was back.
 type Cut struct {
-	At   time.Time `json:"at"`
-	Back time.Time `json:"back"`
+	At    time.Time `json:"at"`
+	Back  time.Time `json:"back"`
+	Taken uint64    `json:"taken"` // documents that came meanwhile
 }
 
 // drainLimit is how long a drill waits for the backlog to reach the collector.
@@ -84,7 +86,7 @@ func (d Drill) Run(ctx context.Context) (Proof, error) {
 			}
 			p.Cut, back, done = e.cut, true, nil
 			limit = time.After(drainLimit)
-			p.Taken = last.Outbox.Taken - before.Outbox.Taken
+			p.Taken, p.Highest = e.cut.Taken, max(p.Highest, e.cut.Taken)
 			d.Say("the line is back")
 		case <-tick.C:
 		case <-limit:
@@ -101,9 +103,7 @@ func (d Drill) Run(ctx context.Context) (Proof, error) {
 		}
 		last = now
 		p.Highest, p.Unsent, p.Offline = max(p.Highest, now.Outbox.Unsent), now.Outbox.Unsent, p.Offline || !now.Collector.Connected
-		if !back {
-			p.Taken = now.Outbox.Taken - before.Outbox.Taken
-		} else if now.Collector.Connected && now.Outbox.Unsent == 0 {
+		if back && now.Collector.Connected && now.Outbox.Unsent == 0 {
 			p.Drained, p.Last, p.DrainIn = true, now.Outbox.Taken, max(0, now.At.Sub(p.Cut.Back))
 			return d.judge(p, before, now), nil
 		}

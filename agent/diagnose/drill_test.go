@@ -51,7 +51,11 @@ func (s *shop) cut(ctx context.Context, d time.Duration) (diagnose.Cut, error) {
 	case <-ctx.Done():
 	}
 	s.restored = true
-	return diagnose.Cut{At: at, Back: time.Now()}, ctx.Err()
+	c := diagnose.Cut{At: at, Back: time.Now()}
+	if s.sells > 0 {
+		c.Taken = uint64(min(d, s.back) / s.sells)
+	}
+	return c, ctx.Err()
 }
 
 func (s *shop) drill(ctx context.Context) (diagnose.Proof, error) {
