@@ -82,7 +82,7 @@ func place(folder string) (side, room string) {
 // pure says whether a folder is one of the pure rooms: values in, values out.
 func pure(folder string) bool {
 	return within(folder, "shared") && !within(folder, "shared/pki") ||
-		withinAny(folder, "collector/books", "collector/reconcile")
+		withinAny(folder, "collector/books", "collector/reconcile", "collector/settle")
 }
 
 // impureImports is what a pure room must not import, with what lies below it:
@@ -134,7 +134,7 @@ func purity(t *tree) []problem {
 // exact are the rooms where amounts are counted.
 func exact(folder string) bool {
 	return withinAny(folder, "shared/money", "shared/document", "shared/wire", "shared/format",
-		"collector/books", "collector/reconcile", "collector/day", "collector/posting", "collector/target")
+		"collector/books", "collector/reconcile", "collector/settle", "collector/day", "collector/posting", "collector/target")
 }
 
 // noFloats keeps binary fractions out of the rooms that count money, tests
