@@ -3,9 +3,7 @@ package acceptance
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
 	"os"
 	"slices"
 	"sync"
@@ -33,7 +31,9 @@ func openReplicas(t *testing.T, dsn string) *shop {
 		s.must(err)
 		ports = append(ports, port)
 	}
-	front := balance(t, ports)
+	front, release, err := installation.Balance(ports)
+	s.must(err)
+	t.Cleanup(release)
 	s.must(s.Write("merchant.yaml", merchantYAML(s.Path("books"), "")))
 	for i, data := range replicas {
 		s.must(s.Write(data+"/collector.yaml", fmt.Sprintf("agents: {listen: \"127.0.0.1:%d\", hosts: [localhost], port: \"%d\"}\nops: {listen: \"127.0.0.1:0\"}\n"+
@@ -49,46 +49,6 @@ func openReplicas(t *testing.T, dsn string) *shop {
 	}
 	s.call(installation.Collector, replicas[0], "apply", "-f", s.Path("merchant.yaml"))
 	return s
-}
-
-// balance listens on a port and joins each connection to one of the others, the
-// next one where one does not answer.
-func balance(t *testing.T, ports []int) int {
-	t.Helper()
-	front, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { front.Close() })
-	go func() {
-		for turn := 0; ; turn++ {
-			client, err := front.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer client.Close()
-				for i := range ports {
-					port := ports[(turn+i)%len(ports)]
-					back, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-					if err != nil {
-						continue
-					}
-					defer back.Close()
-					ended := make(chan struct{}, 2)
-					for _, way := range [2][2]net.Conn{{client, back}, {back, client}} {
-						go func() {
-							_, _ = io.Copy(way[0], way[1]) // the other side sees that it ended
-							ended <- struct{}{}
-						}()
-					}
-					<-ended
-					return
-				}
-			}()
-		}
-	}()
-	return front.Addr().(*net.TCPAddr).Port
 }
 
 // TestTwoCollectorsOnOneDatabaseKeepEverySaleOnceWhileTheyAreKilledAndPaused has

@@ -35,7 +35,7 @@ func (s *site) client(config *tls.Config, name string) *client {
 	s.t.Helper()
 	c := &client{t: s.t, came: make(chan struct{}, 1000)}
 	connection, err := broker.Connect(s.t.Context(), broker.Options{
-		URL: s.broker.url(overMQTT, s.broker.address(overMQTT)), TLS: config, ID: name,
+		URL: brokerURL(overMQTT, s.broker.Addr()), TLS: config, ID: name,
 		WillTopic: "v1/nobody", KeepAlive: time.Minute, MaxPacket: 1 << 20,
 		Receive: func(topic string, _ []byte) {
 			c.mu.Lock()
@@ -87,7 +87,7 @@ func (c *client) until(topic string) []string {
 func TestNobodySpeaksOrListensUnderAnothersTopic(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, overMQTT)
-	collector := s.client(s.broker.collector, "observer")
+	collector := s.client(s.broker.Collector, "observer")
 	if err := collector.Subscribe(t.Context(), "v1/+/+/hello/+", "v1/+/+/up/+/+", "v1/+/+/bye/+"); err != nil {
 		t.Fatal(err)
 	}
@@ -173,8 +173,10 @@ func TestABrokerThatLosesItsMemoryLosesNoSale(t *testing.T) {
 	for at := range 3 {
 		sell(disk, at*1500, at*1500+1500)
 		u.until(t, uint64(at*1500+200))
-		s.broker.kill()
-		s.broker.start()
+		s.broker.Kill()
+		if err := s.broker.Start(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	u.until(t, 4500)
 	s.once(t, 4500)
@@ -188,7 +190,7 @@ func TestAnAgentThatFindsNobodyIsHeardOnceACollectorComes(t *testing.T) {
 	sell(disk, 0, 10)
 	o := quick(s, disk)
 	o.Dead = 10 * patience // so that it is not the silence that has it try again
-	hello := s.client(s.broker.collector, "observer")
+	hello := s.client(s.broker.Collector, "observer")
 	if err := hello.Subscribe(t.Context(), "v1/+/+/hello/+"); err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +207,7 @@ func TestCollectorsShareTheSessionsAndOneTakesOverFromTheOther(t *testing.T) {
 	s := newSite(t, overMQTT)
 	s.halt()
 	s.share = "collectors"
-	here := s.client(s.broker.collector, "observer")
+	here := s.client(s.broker.Collector, "observer")
 	if err := here.Subscribe(t.Context(), wire.CollectorTopic(wire.Any)); err != nil {
 		t.Fatal(err)
 	}

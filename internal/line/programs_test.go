@@ -3,7 +3,6 @@ package line_test
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -20,6 +19,7 @@ import (
 	"tillbook.example/tillbook/collector/app"
 	"tillbook.example/tillbook/collector/intake/intaketest"
 	"tillbook.example/tillbook/collector/merchant"
+	"tillbook.example/tillbook/internal/mosquitto"
 	"tillbook.example/tillbook/shared/pki"
 )
 
@@ -80,26 +80,12 @@ func TestBothProgramsSpeakOverABroker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := newMosquitto(t, ring.Active())
-	folder := t.TempDir()
-	write := func(name string, text []byte) string {
-		t.Helper()
-		path := filepath.Join(folder, name)
-		if err := os.WriteFile(path, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	own := m.collector.Certificates[0]
-	key, err := pki.FormatKey(own.PrivateKey.(*ecdsa.PrivateKey))
-	if err != nil {
+	m := mosquitto.Start(t, "../../docs/mqtt.md", ring.Active())
+	authority := filepath.Join(t.TempDir(), "broker-authority.pem")
+	if err := os.WriteFile(authority, pki.FormatCertificates(ring.Active().Certificate()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	authority := write("broker-authority.pem", pki.FormatCertificates(ring.Active().Certificate()))
-	c.MQTT = app.MQTT{
-		Broker: m.url(overMQTT, m.address(overMQTT)), Share: "collectors", Authorities: authority,
-		Certificate: write("broker-client.pem", pki.FormatCertificates(own.Certificate...)), Key: write("broker-client.key", key),
-	}
+	c.MQTT = app.MQTT{Broker: brokerURL(overMQTT, m.Addr()), Share: "collectors", Authorities: authority, Certificate: m.Certificate, Key: m.Key}
 	collector, err := app.New(t.Context(), c, quiet)
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +106,7 @@ func TestBothProgramsSpeakOverABroker(t *testing.T) {
 	a := agentapp.Defaults()
 	a.Data, a.Listen = t.TempDir(), "127.0.0.1:0"
 	a.Outbox.SoftFreeMiB, a.Outbox.HardFreeMiB = 2, 1
-	a.Carrier = agentapp.Carrier{Kind: "mqtt", Broker: m.url(overWSS, m.address(overWSS)), Authorities: authority}
+	a.Carrier = agentapp.Carrier{Kind: "mqtt", Broker: brokerURL(overWSS, m.WebSocketsAddr()), Authorities: authority}
 	identity, err := enroll.Join(t.Context(), a.Data, join.String(), "till-pc", "1.0", false)
 	if err != nil {
 		t.Fatal(err)

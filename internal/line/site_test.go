@@ -20,6 +20,7 @@ import (
 	collectorgrpc "tillbook.example/tillbook/collector/intake/grpc"
 	"tillbook.example/tillbook/collector/intake/intaketest"
 	collectormqtt "tillbook.example/tillbook/collector/intake/mqtt"
+	"tillbook.example/tillbook/internal/mosquitto"
 	"tillbook.example/tillbook/internal/tunnel"
 	tillbookv1 "tillbook.example/tillbook/proto/tillbookv1"
 	"tillbook.example/tillbook/shared/bizday"
@@ -47,7 +48,7 @@ type site struct {
 
 	address string // where agents connect, or the broker listens
 	server  *tls.Config
-	broker  *mosquitto
+	broker  *mosquitto.Broker
 	stop    func() // the first collector
 
 	services []*intake.Service // of all collectors there have been
@@ -69,7 +70,7 @@ func newSite(t testing.TB, over string, change ...func(*intake.Options)) *site {
 		known: map[string]fleet.Identity{}, revoked: map[fleet.Identity]bool{}, options: change,
 	}
 	if over == overGRPC {
-		certificate, err := authority.Server([]string{"127.0.0.1", "broker.example"}, time.Now())
+		certificate, err := authority.Server([]string{"127.0.0.1", mosquitto.Host}, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,8 +79,11 @@ func newSite(t testing.TB, over string, change ...func(*intake.Options)) *site {
 			ClientAuth: tls.VerifyClientCertIfGiven, MinVersion: tls.VersionTLS12,
 		}
 	} else {
-		s.broker = newMosquitto(t, authority)
-		s.address = s.broker.address(over)
+		s.broker = mosquitto.Start(t, "../../docs/mqtt.md", authority)
+		s.address = s.broker.Addr()
+		if over == overWSS {
+			s.address = s.broker.WebSocketsAddr()
+		}
 	}
 	s.start()
 	t.Cleanup(func() { s.stop() })
@@ -126,8 +130,8 @@ func (s *site) collect() (stop func()) {
 		return s.serve(service)
 	}
 	carrier, err := collectormqtt.New(collectormqtt.Options{
-		Intake: service, Broker: s.broker.url(overMQTT, s.broker.address(overMQTT)), Share: s.share, Logger: slog.New(slog.DiscardHandler),
-		TLS: func() (*tls.Config, error) { return s.broker.collector, nil }, MinWait: 20 * time.Millisecond, MaxWait: 200 * time.Millisecond,
+		Intake: service, Broker: brokerURL(overMQTT, s.broker.Addr()), Share: s.share, Logger: slog.New(slog.DiscardHandler),
+		TLS: func() (*tls.Config, error) { return s.broker.Collector, nil }, MinWait: 20 * time.Millisecond, MaxWait: 200 * time.Millisecond,
 		Identify: func(_ context.Context, merchant, agent string) (fleet.Identity, error) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -212,7 +216,7 @@ func (s *site) dialAt(address string, proxy tunnel.Proxy, authority *pki.Authori
 		carrier, err = agentgrpc.New(agentgrpc.Options{Target: address, TLS: with, Proxy: proxy})
 	} else {
 		carrier, err = agentmqtt.New(agentmqtt.Options{
-			Broker: s.broker.url(s.over, address), Merchant: id.Merchant, Agent: id.Agent, Proxy: proxy,
+			Broker: brokerURL(s.over, address), Merchant: id.Merchant, Agent: id.Agent, Proxy: proxy,
 			TLS: func(string) (*tls.Config, error) { return config, nil },
 		})
 	}
@@ -220,4 +224,12 @@ func (s *site) dialAt(address string, proxy tunnel.Proxy, authority *pki.Authori
 		s.t.Fatal(err)
 	}
 	return carrier
+}
+
+// brokerURL is a broker's address as it is configured.
+func brokerURL(over, address string) string {
+	if over == overWSS {
+		return "wss://" + address + "/mqtt"
+	}
+	return "tls://" + address
 }
