@@ -10,8 +10,6 @@ package app
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,35 +19,13 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/grpc"
 
 	"tillbook.example/tillbook/collector/audit"
-	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/fleet"
-	"tillbook.example/tillbook/collector/intake"
-	carrier "tillbook.example/tillbook/collector/intake/grpc"
-	"tillbook.example/tillbook/collector/intake/mqtt"
 	"tillbook.example/tillbook/collector/merchant"
-	"tillbook.example/tillbook/collector/posting"
 	"tillbook.example/tillbook/collector/storage"
-	"tillbook.example/tillbook/collector/work"
-	tillbookv1 "tillbook.example/tillbook/proto/tillbookv1"
 	"tillbook.example/tillbook/shared/buildinfo"
 )
-
-// longestRest is how long a day that still waits is left alone if no document
-// of it changed.
-const longestRest = 10 * time.Second
-
-// catchUp is how many days of one merchant are closed in a row before others
-// have their turn.
-const catchUp = 31
-
-// watchEvery is how often days without trade and failing days are looked for.
-const watchEvery = time.Hour
-
-// toldDays is how many of its store's days an agent is told.
-const toldDays = 7
 
 // DatabaseFile is the database's name in the data folder.
 const DatabaseFile = "collector.db"
@@ -60,21 +36,15 @@ type Hooks struct {
 	Post  func(point string) // of posting an entry
 }
 
-// App is one collector.
+// App is one collector, or the part of one that its roles say.
 type App struct {
 	config    Config
+	roles     Roles
 	log       *slog.Logger
 	now       func() time.Time
 	db        *storage.DB
-	keys      *Keys
-	enrolment *fleet.Enrolment
-	intake    *intake.Service
-	mqtt      *mqtt.Carrier // nil without a broker
-	closer    *day.Closer
-	poster    *posting.Poster
-	watch     *day.Watch
-	open      Opener
-	listener  net.Listener
+	entrance  *entrance // nil without the role intake
+	worker    *worker   // nil without the role work
 	ops       net.Listener
 	lastAudit atomic.Pointer[audit.Report]
 }
@@ -85,9 +55,9 @@ type Option func(*App)
 // WithClock has the app take the time from now.
 func WithClock(now func() time.Time) Option { return func(a *App) { a.now = now } }
 
-// WithHooks has the app call hooks.
+// WithHooks has the app call hooks. It must have the role work.
 func WithHooks(h Hooks) Option {
-	return func(a *App) { a.closer.At, a.poster.At = h.Close, h.Post }
+	return func(a *App) { a.worker.closer.At, a.worker.poster.At = h.Close, h.Post }
 }
 
 // OpenDatabase opens and migrates the configured database.
@@ -106,7 +76,7 @@ func OpenDatabase(ctx context.Context, config Config) (*storage.DB, error) {
 	return db, nil
 }
 
-// New opens what the collector needs.
+// New opens what the collector's roles need.
 func New(ctx context.Context, config Config, log *slog.Logger, options ...Option) (_ *App, err error) {
 	if err := config.Check(); err != nil {
 		return nil, err
@@ -117,42 +87,24 @@ func New(ctx context.Context, config Config, log *slog.Logger, options ...Option
 			err = errors.Join(err, a.Close())
 		}
 	}()
-	if a.keys, err = OpenKeys(config.Data, time.Now()); err != nil {
+	if a.roles, err = ParseRoles(config.Role); err != nil {
 		return nil, err
 	}
 	if a.db, err = OpenDatabase(ctx, config); err != nil {
 		return nil, err
 	}
-	clock := func() time.Time { return a.now() }
-	a.enrolment = NewEnrolment(a.config, a.db, a.keys, log, clock)
-	calendar := Calendar(a.db)
-	if a.intake, err = intake.NewService(intake.Options{
-		Store: a.db, Presence: a.db, Day: calendar.Day, Tie: calendar.Tie, Logger: log, Version: buildinfo.Version,
-		Allowed: func(ctx context.Context, id fleet.Identity) error { return fleet.Allowed(ctx, a.db, id) },
-		Days: func(ctx context.Context, id fleet.Identity) ([]intake.DayState, error) {
-			return a.db.LastDays(ctx, id, toldDays)
-		},
-	}); err != nil {
-		return nil, err
+	if a.roles.Intake {
+		if a.entrance, err = a.openEntrance(); err != nil {
+			return nil, err
+		}
 	}
-	if a.mqtt, err = a.openMQTT(); err != nil {
-		return nil, err
-	}
-	a.closer = &day.Closer{Store: a.db, Now: clock, Mapping: a.db.Mapping, Rest: min(2*config.Work.Every, longestRest), Most: catchUp}
-	a.watch = &day.Watch{Store: a.db, Now: clock, Logger: log}
-	if a.open, err = OpenTargets(config, a.db, clock); err != nil {
-		return nil, err
-	}
-	a.poster = &posting.Poster{Store: a.db, Directory: a.db, Target: a.open, Now: clock}
-	if config.Database.DSN != "" { // others may work on it too
-		share := &work.Share{Store: a.db, Holder: rand.Text(), Term: config.Work.Term}
-		a.closer.Share, a.poster.Share = share, share
+	if a.roles.Work {
+		if a.worker, err = a.openWorker(); err != nil {
+			return nil, err
+		}
 	}
 	for _, option := range options {
 		option(a)
-	}
-	if a.listener, err = net.Listen("tcp", config.Agents.Listen); err != nil {
-		return nil, fmt.Errorf("listen for agents: %w", err)
 	}
 	if a.ops, err = net.Listen("tcp", config.Ops.Listen); err != nil {
 		return nil, fmt.Errorf("listen for metrics: %w", err)
@@ -160,8 +112,16 @@ func New(ctx context.Context, config Config, log *slog.Logger, options ...Option
 	return a, nil
 }
 
-// Addr returns where agents connect.
-func (a *App) Addr() string { return a.listener.Addr().String() }
+// clock is the time of now, also of one that an option sets later.
+func (a *App) clock() time.Time { return a.now() }
+
+// Addr returns where agents connect, "" without the role intake.
+func (a *App) Addr() string {
+	if a.entrance == nil {
+		return ""
+	}
+	return a.entrance.listener.Addr().String()
+}
 
 // OpsAddr returns where metrics and health are.
 func (a *App) OpsAddr() string { return a.ops.Addr().String() }
@@ -171,35 +131,24 @@ func (a *App) DB() *storage.DB { return a.db }
 
 // Run works until ctx ends.
 func (a *App) Run(ctx context.Context) error {
-	server, pin, err := a.server()
-	if err != nil {
-		return err
+	told := []any{"role", a.roles.String(), "ops", a.OpsAddr(), "version", buildinfo.Version}
+	if a.entrance != nil {
+		ring, err := a.entrance.keys.Ring()
+		if err != nil {
+			return err
+		}
+		told = append(told, "agents", a.Addr(), "pin", ring.Active().Pin())
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		if err := server.Serve(a.listener); err != nil && ctx.Err() == nil {
-			return fmt.Errorf("serve agents: %w", err)
-		}
-		return nil
-	})
 	group.Go(func() error { return a.serveOps(ctx) })
-	if a.mqtt != nil {
-		group.Go(func() error { return a.mqtt.Run(ctx) })
+	if a.entrance != nil {
+		group.Go(func() error { return a.entrance.run(ctx, a) })
 	}
-	group.Go(func() error { return a.work(ctx) })
-	group.Go(func() error { return a.auditRegularly(ctx) })
-	group.Go(func() error { return a.watchRegularly(ctx) })
-	group.Go(func() error {
-		fleet.Watch(ctx, a.db, a.now, a.intake.Recheck, func(err error) { a.log.Warn("revoked agents may speak until their next check", "error", err) })
-		return nil
-	})
-	group.Go(func() error {
-		<-ctx.Done()
-		server.Stop()
-		return nil
-	})
-	a.log.Info("collector runs", "agents", a.Addr(), "ops", a.OpsAddr(), "pin", pin, "version", buildinfo.Version)
-	err = group.Wait()
+	if a.worker != nil {
+		group.Go(func() error { return a.worker.run(ctx, a) })
+	}
+	a.log.Info("collector runs", told...)
+	err := group.Wait()
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
@@ -209,7 +158,11 @@ func (a *App) Run(ctx context.Context) error {
 // Close gives everything back.
 func (a *App) Close() error {
 	var problems []error
-	for _, listener := range []net.Listener{a.listener, a.ops} {
+	listeners := []net.Listener{a.ops}
+	if a.entrance != nil {
+		listeners = append(listeners, a.entrance.listener)
+	}
+	for _, listener := range listeners {
 		if listener != nil {
 			if err := listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 				problems = append(problems, err)
@@ -220,73 +173,6 @@ func (a *App) Close() error {
 		problems = append(problems, a.db.Close())
 	}
 	return errors.Join(problems...)
-}
-
-// server returns the service for agents and the pin of the active authority.
-func (a *App) server() (*grpc.Server, string, error) {
-	ring, err := a.keys.Ring()
-	if err != nil {
-		return nil, "", err
-	}
-	certificates := &servers{keys: a.keys, hosts: append([]string{"localhost", "127.0.0.1", "::1"}, a.config.Agents.Hosts...), now: a.now}
-	if _, err := certificates.config(nil); err != nil {
-		return nil, "", err
-	}
-	config := func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		config, err := certificates.config(hello)
-		if err != nil { // package tls tells nobody
-			a.log.Error("connection refused: no certificate to serve it with", "error", err)
-		}
-		return config, err
-	}
-	server := grpc.NewServer(carrier.ServerOptions(&tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: config})...)
-	tillbookv1.RegisterEnrolmentServer(server, a.enrolment)
-	tillbookv1.RegisterCollectorServer(server, carrier.New(a.intake, fleet.Identify))
-	return server, ring.Active().Pin(), nil
-}
-
-// work closes and posts days until ctx ends.
-func (a *App) work(ctx context.Context) error {
-	ticker := time.NewTicker(a.config.Work.Every)
-	defer ticker.Stop()
-	for {
-		if err := a.WorkOnce(ctx); err != nil && ctx.Err() == nil {
-			a.log.Error("close and post", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-	}
-}
-
-// watchRegularly opens days without trade and looks for merchants whose days fail
-// until ctx ends.
-func (a *App) watchRegularly(ctx context.Context) error {
-	ticker := time.NewTicker(watchEvery)
-	defer ticker.Stop()
-	for {
-		opener := &day.Opener{Store: a.db, Now: a.now}
-		if err := errors.Join(opener.Check(ctx), a.watch.Check(ctx)); err != nil && ctx.Err() == nil {
-			a.log.Error("watch days", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-	}
-}
-
-// WorkOnce looks at every unsettled day and posting once.
-func (a *App) WorkOnce(ctx context.Context) error {
-	closed, closing := a.closer.Sweep(ctx)
-	posted, posting := a.poster.Sweep(ctx)
-	if closed.Closed > 0 || posted.Due > 0 {
-		a.log.Info("worked", "closed", closed.Closed, "held", closed.Held, "due", posted.Due, "posted", posted.Done, "waiting", posted.Waiting, "refused", posted.Refused)
-	}
-	return errors.Join(closing, posting)
 }
 
 // NewEnrolment returns the service that gives agents their certificates.

@@ -96,6 +96,8 @@ func TestEachSettingThatCannotWorkIsNamedWithWhatToDo(t *testing.T) {
 		"work without a pause":     {func(c *app.Config) { c.Work.Every = 0 }, []string{"work.every: ", "too often"}},
 		"an audit without a pause": {func(c *app.Config) { c.Work.Audit = 0 }, []string{"work.audit: ", "too often"}},
 		"two databases":            {func(c *app.Config) { c.Database = app.Database{Path: "a", DSN: "b"} }, []string{"database: ", "keep one"}},
+		"a part by itself":         {func(c *app.Config) { c.Role = "work" }, []string{"role: ", "database.dsn"}},
+		"a role that is none":      {func(c *app.Config) { c.Role = "works" }, []string{"role: ", `did you mean "work"`}},
 		"a term without an end":    {func(c *app.Config) { c.Work.Term = 0 }, []string{"work.term: ", "one second"}},
 		"a level that is none":     {func(c *app.Config) { c.Log.Level = "eror" }, []string{"log.level: ", `did you mean "error"`}},
 		"a format that is none":    {func(c *app.Config) { c.Log.Format = "yaml" }, []string{"log.format: ", "text, json"}},

@@ -25,7 +25,7 @@ func (a *App) auditRegularly(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		report, err := Verify(ctx, a.db, a.open, "", a.now())
+		report, err := Verify(ctx, a.db, a.worker.open, "", a.now())
 		if ctx.Err() != nil {
 			return nil
 		}

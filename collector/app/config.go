@@ -25,6 +25,7 @@ const EnvPrefix = "TILLBOOK_COLLECTOR"
 // Config is all that can be set.
 type Config struct {
 	Data     string   `koanf:"data"` // folder of database and authority
+	Role     string   `koanf:"role"` // what this process does, as ParseRoles reads it
 	Database Database `koanf:"database"`
 	Agents   Agents   `koanf:"agents"`
 	MQTT     MQTT     `koanf:"mqtt"`
@@ -99,6 +100,7 @@ type Log struct {
 func Defaults() Config {
 	return Config{
 		Data:   "/var/lib/tillbook-collector",
+		Role:   everything,
 		Agents: Agents{Listen: "0.0.0.0:7443", Hosts: []string{"localhost"}, Recovery: fleet.DefaultRecovery},
 		Clouds: Clouds{
 			Xero:       CloudApp{API: xero.API, Authorize: xero.AuthorizeURL, Token: xero.TokenURL, Revoke: xero.RevokeURL},
@@ -144,6 +146,12 @@ func (c Config) Check() error {
 	}
 	if c.Data == "" {
 		bad("data", "the data folder is not set")
+	}
+	switch roles, err := ParseRoles(c.Role); {
+	case err != nil:
+		bad("role", "%v", err)
+	case roles.String() != everything && c.Database.DSN == "":
+		bad("role", "the parts of a collector share a PostgreSQL database: set database.dsn, or keep the role %q", everything)
 	}
 	for key, address := range map[string]string{"agents.listen": c.Agents.Listen, "ops.listen": c.Ops.Listen} {
 		if _, _, err := net.SplitHostPort(address); err != nil {

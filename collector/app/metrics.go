@@ -103,28 +103,16 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 	counter := func(d *prometheus.Desc, v uint64) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v))
 	}
-	stats := f.app.intake.Stats()
-	gauge(f.sessions, float64(stats.Sessions))
-	given := f.app.enrolment.Stats()
-	counter(f.recovered, given.Recovered)
-	counter(f.unrecovered, given.Refused)
-	counter(f.copies, given.Copies)
-	counter(f.batches, stats.Batches)
-	counter(f.records, stats.Records)
-	counter(f.rejected, stats.Rejected)
-	counter(f.forks, stats.Forks)
-	counter(f.refusals, stats.Refusals)
-	var over mqtt.Stats
-	if f.app.mqtt != nil {
-		over = f.app.mqtt.Stats()
+	if f.app.entrance != nil {
+		f.entrance(gauge, counter, f.app.entrance)
 	}
-	gauge(f.broker, map[bool]float64{true: 1}[over.Connected])
-	counter(f.dropped, over.Dropped)
-	failures := f.app.watch.Failures()
-	for _, days := range day.Warnings() {
-		gauge(f.failing, float64(failures.Warned[days]), strconv.Itoa(days))
+	if f.app.worker != nil {
+		failures := f.app.worker.watch.Failures()
+		for _, days := range day.Warnings() {
+			gauge(f.failing, float64(failures.Warned[days]), strconv.Itoa(days))
+		}
+		gauge(f.stopped, float64(failures.Stopped))
 	}
-	gauge(f.stopped, float64(failures.Stopped))
 	last := f.app.lastAudit.Load()
 	if last != nil {
 		gauge(f.audited, float64(last.At.Unix()))
@@ -142,6 +130,27 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 		return
 	}
 	gauge(f.up, 1)
+}
+
+// entrance gives what only a process of the role intake counts.
+func (f *figures) entrance(gauge func(*prometheus.Desc, float64, ...string), counter func(*prometheus.Desc, uint64), e *entrance) {
+	stats := e.intake.Stats()
+	gauge(f.sessions, float64(stats.Sessions))
+	counter(f.batches, stats.Batches)
+	counter(f.records, stats.Records)
+	counter(f.rejected, stats.Rejected)
+	counter(f.forks, stats.Forks)
+	counter(f.refusals, stats.Refusals)
+	given := e.enrolment.Stats()
+	counter(f.recovered, given.Recovered)
+	counter(f.unrecovered, given.Refused)
+	counter(f.copies, given.Copies)
+	var over mqtt.Stats
+	if e.mqtt != nil {
+		over = e.mqtt.Stats()
+	}
+	gauge(f.broker, map[bool]float64{true: 1}[over.Connected])
+	counter(f.dropped, over.Dropped)
 }
 
 func (f *figures) database(ctx context.Context, gauge func(*prometheus.Desc, float64, ...string)) error {

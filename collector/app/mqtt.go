@@ -13,14 +13,14 @@ import (
 )
 
 // openMQTT returns the carrier over a broker, nil where none is configured.
-func (a *App) openMQTT() (*mqtt.Carrier, error) {
+func (a *App) openMQTT(e *entrance) (*mqtt.Carrier, error) {
 	c := a.config.MQTT
 	if c.Broker == "" {
 		return nil, nil
 	}
 	return mqtt.New(mqtt.Options{
-		Intake: a.intake, Broker: c.Broker, Share: c.Share, Logger: a.log,
-		TLS: func() (*tls.Config, error) { return a.brokerTLS() },
+		Intake: e.intake, Broker: c.Broker, Share: c.Share, Logger: a.log,
+		TLS: func() (*tls.Config, error) { return brokerTLS(c, e.keys) },
 		Identify: func(ctx context.Context, merchant, agent string) (fleet.Identity, error) {
 			known, err := a.db.Agent(ctx, merchant, agent)
 			return known.Identity, err
@@ -29,15 +29,14 @@ func (a *App) openMQTT() (*mqtt.Carrier, error) {
 }
 
 // brokerTLS reads the files of the moment.
-func (a *App) brokerTLS() (*tls.Config, error) {
-	c := a.config.MQTT
+func brokerTLS(c MQTT, keys *Keys) (*tls.Config, error) {
 	own, err := tls.LoadX509KeyPair(c.Certificate, c.Key)
 	if err != nil {
 		return nil, fmt.Errorf("mqtt.certificate and mqtt.key: %w", err)
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{own}}
 	if c.Authorities == "" {
-		ring, err := a.keys.Ring()
+		ring, err := keys.Ring()
 		if err != nil {
 			return nil, err
 		}

@@ -27,11 +27,12 @@ func (a *App) serveOps(ctx context.Context) error {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if _, err := a.db.Incarnation(r.Context()); err != nil {
-			http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
-			return
+		ready, text := a.ready(r.Context())
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		if !ready {
+			w.WriteHeader(http.StatusServiceUnavailable)
 		}
-		fmt.Fprintln(w, "ok")
+		fmt.Fprintf(w, "%s", text)
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: headerTimeout}
 	stopped := make(chan error, 1)
@@ -48,4 +49,30 @@ func (a *App) serveOps(ctx context.Context) error {
 		return fmt.Errorf("stop operations service: %w", err)
 	}
 	return nil
+}
+
+// ready says whether this process can do what its roles say, a line for each
+// thing that they need.
+func (a *App) ready(ctx context.Context) (ready bool, text string) {
+	type need struct {
+		name string
+		err  error
+	}
+	_, err := a.db.Incarnation(ctx)
+	if err != nil {
+		err = errors.New("does not answer")
+	}
+	needs := []need{{"database", err}}
+	if a.entrance != nil {
+		needs = append(needs, need{"certificate for agents", a.entrance.ready()})
+	}
+	ready, text = true, "role: "+a.roles.String()+"\n"
+	for _, n := range needs {
+		said := "ok"
+		if n.err != nil {
+			ready, said = false, n.err.Error()
+		}
+		text += n.name + ": " + said + "\n"
+	}
+	return ready, text
 }

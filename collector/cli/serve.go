@@ -13,12 +13,16 @@ import (
 )
 
 func (e env) serve() *cobra.Command {
-	return &cobra.Command{
+	var role string
+	cmd := &cobra.Command{
 		Use: "serve", Short: "Take in, close, prove and post until stopped", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := e.load()
 			if err != nil {
 				return err
+			}
+			if role != "" {
+				config.Role = role
 			}
 			if err := os.MkdirAll(config.Data, 0o700); err != nil {
 				return fmt.Errorf("data folder: %w", err)
@@ -30,6 +34,8 @@ func (e env) serve() *cobra.Command {
 			return errors.Join(collector.Run(cmd.Context()), collector.Close())
 		},
 	}
+	cmd.Flags().StringVar(&role, "role", "", "what this process does: all, or of intake, work and web with commas between (default: the key role)")
+	return cmd
 }
 
 func (e env) migrate() *cobra.Command {

@@ -1,0 +1,106 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+
+	"tillbook.example/tillbook/collector/fleet"
+	"tillbook.example/tillbook/collector/intake"
+	carrier "tillbook.example/tillbook/collector/intake/grpc"
+	"tillbook.example/tillbook/collector/intake/mqtt"
+	tillbookv1 "tillbook.example/tillbook/proto/tillbookv1"
+	"tillbook.example/tillbook/shared/buildinfo"
+)
+
+// toldDays is how many of its store's days an agent is told.
+const toldDays = 7
+
+// entrance is the role intake: the ways that agents come in by.
+type entrance struct {
+	keys         *Keys
+	certificates *servers
+	enrolment    *fleet.Enrolment
+	intake       *intake.Service
+	mqtt         *mqtt.Carrier // nil without a broker
+	server       *grpc.Server
+	listener     net.Listener
+}
+
+// openEntrance opens what agents need; only a process of this role reads or makes
+// the authority.
+func (a *App) openEntrance() (e *entrance, err error) {
+	e = &entrance{}
+	if e.keys, err = OpenKeys(a.config.Data, time.Now()); err != nil {
+		return nil, err
+	}
+	e.certificates = &servers{keys: e.keys, hosts: append([]string{"localhost", "127.0.0.1", "::1"}, a.config.Agents.Hosts...), now: a.clock}
+	e.enrolment = NewEnrolment(a.config, a.db, e.keys, a.log, a.clock)
+	calendar := Calendar(a.db)
+	if e.intake, err = intake.NewService(intake.Options{
+		Store: a.db, Presence: a.db, Day: calendar.Day, Tie: calendar.Tie, Logger: a.log, Version: buildinfo.Version,
+		Allowed: func(ctx context.Context, id fleet.Identity) error { return fleet.Allowed(ctx, a.db, id) },
+		Days: func(ctx context.Context, id fleet.Identity) ([]intake.DayState, error) {
+			return a.db.LastDays(ctx, id, toldDays)
+		},
+	}); err != nil {
+		return nil, err
+	}
+	if e.mqtt, err = a.openMQTT(e); err != nil {
+		return nil, err
+	}
+	if err := e.ready(); err != nil {
+		return nil, err
+	}
+	config := func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		config, err := e.certificates.config(hello)
+		if err != nil { // package tls tells nobody
+			a.log.Error("connection refused: no certificate to serve it with", "error", err)
+		}
+		return config, err
+	}
+	e.server = grpc.NewServer(carrier.ServerOptions(&tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: config})...)
+	tillbookv1.RegisterEnrolmentServer(e.server, e.enrolment)
+	tillbookv1.RegisterCollectorServer(e.server, carrier.New(e.intake, fleet.Identify))
+	if e.listener, err = net.Listen("tcp", a.config.Agents.Listen); err != nil {
+		return nil, fmt.Errorf("listen for agents: %w", err)
+	}
+	return e, nil
+}
+
+// ready fails where there is no certificate to serve agents with.
+func (e *entrance) ready() error {
+	if _, err := e.certificates.config(nil); err != nil {
+		return fmt.Errorf("certificate for agents: %w", err)
+	}
+	return nil
+}
+
+// run takes in what agents send until ctx ends.
+func (e *entrance) run(ctx context.Context, a *App) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := e.server.Serve(e.listener); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("serve agents: %w", err)
+		}
+		return nil
+	})
+	if e.mqtt != nil {
+		group.Go(func() error { return e.mqtt.Run(ctx) })
+	}
+	group.Go(func() error {
+		fleet.Watch(ctx, a.db, a.now, e.intake.Recheck, func(err error) { a.log.Warn("revoked agents may speak until their next check", "error", err) })
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		e.server.Stop()
+		return nil
+	})
+	return group.Wait()
+}

@@ -1,0 +1,100 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"tillbook.example/tillbook/collector/day"
+	"tillbook.example/tillbook/collector/posting"
+	"tillbook.example/tillbook/collector/work"
+)
+
+// longestRest is how long a day that still waits is left alone if no document
+// of it changed.
+const longestRest = 10 * time.Second
+
+// catchUp is how many days of one merchant are closed in a row before others
+// have their turn.
+const catchUp = 31
+
+// watchEvery is how often days without trade and failing days are looked for.
+const watchEvery = time.Hour
+
+// worker is the role work: what is done with what came in.
+type worker struct {
+	closer *day.Closer
+	poster *posting.Poster
+	watch  *day.Watch
+	open   Opener
+}
+
+func (a *App) openWorker() (*worker, error) {
+	open, err := OpenTargets(a.config, a.db, a.clock)
+	if err != nil {
+		return nil, err
+	}
+	w := &worker{
+		closer: &day.Closer{Store: a.db, Now: a.clock, Mapping: a.db.Mapping, Rest: min(2*a.config.Work.Every, longestRest), Most: catchUp},
+		poster: &posting.Poster{Store: a.db, Directory: a.db, Target: open, Now: a.clock},
+		watch:  &day.Watch{Store: a.db, Now: a.clock, Logger: a.log},
+		open:   open,
+	}
+	if a.config.Database.DSN != "" { // others may work on it too
+		share := &work.Share{Store: a.db, Holder: rand.Text(), Term: a.config.Work.Term}
+		w.closer.Share, w.poster.Share = share, share
+	}
+	return w, nil
+}
+
+// run works until ctx ends.
+func (w *worker) run(ctx context.Context, a *App) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		every(ctx, a.config.Work.Every, func() {
+			if err := a.WorkOnce(ctx); err != nil && ctx.Err() == nil {
+				a.log.Error("close and post", "error", err)
+			}
+		})
+		return nil
+	})
+	group.Go(func() error {
+		opener := &day.Opener{Store: a.db, Now: a.now}
+		every(ctx, watchEvery, func() {
+			if err := errors.Join(opener.Check(ctx), w.watch.Check(ctx)); err != nil && ctx.Err() == nil {
+				a.log.Error("watch days", "error", err)
+			}
+		})
+		return nil
+	})
+	group.Go(func() error { return a.auditRegularly(ctx) })
+	return group.Wait()
+}
+
+// every calls do at once and then each pause, until ctx ends.
+func every(ctx context.Context, pause time.Duration, do func()) {
+	ticker := time.NewTicker(pause)
+	defer ticker.Stop()
+	for {
+		do()
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// WorkOnce looks at every unsettled day and posting once. The app must have the
+// role work.
+func (a *App) WorkOnce(ctx context.Context) error {
+	closed, closing := a.worker.closer.Sweep(ctx)
+	posted, posting := a.worker.poster.Sweep(ctx)
+	if closed.Closed > 0 || posted.Due > 0 {
+		a.log.Info("worked", "closed", closed.Closed, "held", closed.Held, "due", posted.Due, "posted", posted.Done, "waiting", posted.Waiting, "refused", posted.Refused)
+	}
+	return errors.Join(closing, posting)
+}
