@@ -23,6 +23,9 @@ KILLS    ?= 50
 DIST     ?= dist
 SEEDS    ?= 1000
 DAYS     ?= 10000
+AGENTS   ?= 300
+DOCUMENTS ?= 1000000
+SEED     ?= 1
 
 TOOLS     := $(CURDIR)/.cache/tools
 TOOLSTAMP := $(TOOLS)/built
@@ -35,7 +38,7 @@ protos = PATH="$(TOOLS):$$PATH" protoc -I proto -out $(1) -opt module=$(MODULE)/
 
 .DEFAULT_GOAL := help
 .PHONY: help build packers packages generate check check-format check-vet check-windows check-static check-generated check-tidy check-rules \
-	test race fuzz bench kill powercut corpus days soak demo compose-local clean
+	test race fuzz bench kill fleet powercut corpus days soak demo compose-local clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -100,6 +103,10 @@ bench: ## benchmarks; BENCH=name and PKG= narrow
 
 kill: ## the long kill loop: each program killed KILLS (50) times while 400 times as many documents flow
 	TILLBOOK_KILLS=$(KILLS) go test -count=1 -v -timeout 2h -run 'WhileBothProgramsAreKilled' ./acceptance
+
+fleet: ## AGENTS (300) send DOCUMENTS (1,000,000) to three collectors that are killed and stopped, with their broker and database, as SEED has it
+	TILLBOOK_FLEET_AGENTS=$(AGENTS) TILLBOOK_FLEET_DOCUMENTS=$(DOCUMENTS) TILLBOOK_FLEET_SEED=$(SEED) \
+		go test -count=1 -v -timeout 2h -run 'TestAFleetsSales' ./acceptance/fleet
 
 powercut: ## SEEDS (1,000) seeded power cuts of the outbox on a disk in memory, and twenty on a real one (needs root)
 	TILLBOOK_SEEDS=$(SEEDS) go test -count=1 -v -timeout 2h -run 'PowerCuts|SyncDoesNothing|WithoutSync' ./agent/outbox/...
