@@ -53,7 +53,7 @@ func (f *follower) follow(stop <-chan struct{}) {
 		var timer, rest <-chan time.Time
 		if again := f.catchUp(stop); again > 0 {
 			timer = time.After(again)
-		} else if f.touched(restTouched) {
+		} else if mode, touched, _ := f.mode(); mode == index.AtWork || touched >= restTouched {
 			rest = time.After(restAfter)
 		}
 		select {
@@ -62,13 +62,19 @@ func (f *follower) follow(stop <-chan struct{}) {
 		case <-f.work:
 		case <-timer:
 		case <-rest:
-			if err := f.refresh(restTouched); err != nil {
+			if !f.roomy() {
+				continue
+			}
+			if err := f.reopen(index.AtRest); err != nil {
 				f.o.Logger.Warn("outbox: log was not read for the index", "error", err)
 			}
 			debug.FreeOSMemory() // what the work took is not needed at rest
 		}
 	}
 }
+
+// roomy reports whether the disk has room for what Badger writes as it closes.
+func (f *follower) roomy() bool { return f.room.forIndex() && !f.room.isSoft() }
 
 // catchUp applies and trims until there is nothing left to do, or something
 // hinders it that may pass: then it returns when to try again.
@@ -84,6 +90,12 @@ func (f *follower) catchUp(stop <-chan struct{}) (again time.Duration) {
 		}
 		if !f.room.forIndex() || f.room.isSoft() && !f.crowded() {
 			return retryEvery
+		}
+		if mode, _, stacked := f.mode(); mode == index.AtRest && stacked {
+			if err := f.reopen(index.AtWork); err != nil {
+				f.o.Logger.Warn("outbox: log was not read for the index", "error", err)
+				return retryEvery
+			}
 		}
 		done := false
 		err := f.call(func(x indexer) (err error) {
@@ -111,7 +123,11 @@ func (f *follower) catchUp(stop <-chan struct{}) (again time.Duration) {
 			f.o.Logger.Warn("outbox: index does not follow the log", "error", err)
 			return retryEvery
 		case done:
-			if err := f.refresh(maxTouched); err != nil {
+			mode, touched, _ := f.mode()
+			if touched < maxTouched || !f.roomy() {
+				return 0
+			}
+			if err := f.reopen(mode); err != nil {
 				f.o.Logger.Warn("outbox: log was not read for the index", "error", err)
 				return retryEvery
 			}

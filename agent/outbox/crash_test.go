@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"tillbook.example/tillbook/agent/outbox/file/filetest"
+	"tillbook.example/tillbook/agent/outbox/index"
 )
 
 // onDisk are options for an outbox on a disk in memory with a shelf for index.
@@ -238,6 +239,43 @@ func TestAnIndexThatHasTouchedMuchIsOpenedAnewWithoutForgetting(t *testing.T) {
 		}
 		if st := b.Stats(); st.IndexRebuilt != 0 || st.Applied != 3 || len(readAll(t, b, 1)) != 3 {
 			t.Errorf("%+v", st)
+		}
+	})
+}
+
+func TestAnIndexMergesOnlyWhileThereIsMuchToMerge(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		disk, x := filetest.New(1), newShelf()
+		b, err := Open("outbox", onDisk(disk, x))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		want := func(mode index.Mode, opened int, when string) {
+			t.Helper()
+			synctest.Wait()
+			if x.Mode() != mode || x.opened != opened {
+				t.Errorf("%s: opened %d times, merges: %t; want %d, %t", when, x.opened, x.mode, opened, mode)
+			}
+		}
+		appendTo(t, b, Group{Items: []Item{doc("y")}})
+		want(index.AtRest, 1, "with a little to do")
+		x.mu.Lock()
+		x.stacked = true
+		x.mu.Unlock()
+		appendTo(t, b, Group{Items: []Item{doc("z")}})
+		want(index.AtWork, 2, "when its files are stacked")
+		<-time.After(restAfter - time.Second)
+		appendTo(t, b, Group{Items: []Item{doc("a")}})
+		<-time.After(restAfter - time.Second)
+		want(index.AtWork, 2, "between two sales")
+		<-time.After(time.Second)
+		want(index.AtRest, 3, "after a rest")
+		<-time.After(10 * restAfter)
+		want(index.AtRest, 3, "later")
+		if got := len(readAll(t, b, 1)); got != 3 {
+			t.Errorf("it has %d records", got)
 		}
 	})
 }

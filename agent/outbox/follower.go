@@ -28,20 +28,22 @@ type indexer interface {
 	Trim(first uint64) (more bool, err error)
 	Bytes() int64
 	Touched() int64
+	Mode() index.Mode
+	Stacked() bool
 	Close() error
 }
 
-func openBadger(dir string, logger *slog.Logger) (indexer, string, error) {
-	x, reason, err := index.Open(dir, logger)
+func openBadger(dir string, mode index.Mode, logger *slog.Logger) (indexer, string, error) {
+	x, reason, err := index.Open(dir, mode, logger)
 	if err != nil {
 		return nil, reason, err
 	}
 	return x, reason, nil
 }
 
-// The index is opened anew when it has touched maxTouched of its files, or after
-// restAfter without work when it has touched restTouched: Badger goes on merging
-// for a while, and touches several times as much.
+// The index is opened anew when it has touched maxTouched of its files, for those
+// stay in memory until then; and after restAfter without work, so that it no
+// longer merges, or when it has touched restTouched.
 const (
 	maxTouched  = 24 << 20
 	restTouched = 4 << 20
@@ -89,7 +91,7 @@ func (f *follower) open(opening bool) error {
 	f.using.Lock()
 	defer f.using.Unlock()
 	if f.room.forIndex() {
-		x, reason, err := f.o.openIndex(f.dir, f.o.Logger)
+		x, reason, err := f.o.openIndex(f.dir, index.AtRest, f.o.Logger)
 		if reason != "" {
 			f.report(errors.New(reason))
 			f.tidy()
@@ -186,26 +188,25 @@ func (f *follower) renew(x indexer) (indexer, error) {
 		return nil, err
 	}
 	f.tidy()
-	x, _, err := f.o.openIndex(f.dir, f.o.Logger)
+	x, _, err := f.o.openIndex(f.dir, index.AtRest, f.o.Logger)
 	return x, err
 }
 
-// refresh closes the index and opens it again when it has touched much of its
-// files, for those stay in memory until then. It takes some tens of milliseconds,
+// reopen closes the index and opens it again. It takes some tens of milliseconds,
 // in which no key can be looked up.
-func (f *follower) refresh(touched int64) error {
-	if !f.touched(touched) || !f.room.forIndex() || f.room.isSoft() {
-		return nil
-	}
+func (f *follower) reopen(mode index.Mode) error {
+	f.using.Lock()
+	defer f.using.Unlock()
 	f.mu.RLock()
 	x := f.index
 	f.mu.RUnlock()
-	f.using.Lock()
-	defer f.using.Unlock()
+	if x == nil {
+		return nil // it could not be replaced meanwhile
+	}
 	if err := x.Close(); err != nil {
 		f.o.Logger.Warn("outbox: index did not close", "error", err)
 	}
-	x, reason, err := f.o.openIndex(f.dir, f.o.Logger)
+	x, reason, err := f.o.openIndex(f.dir, mode, f.o.Logger)
 	if reason != "" {
 		f.report(errors.New(reason))
 	}
@@ -213,11 +214,17 @@ func (f *follower) refresh(touched int64) error {
 	return f.loadRecent()
 }
 
-// touched reports whether the index has touched so much of its files.
-func (f *follower) touched(bytes int64) bool {
+// mode is how the index is open, how much of its files it has touched, and
+// whether it must merge; there is none: at rest, nothing.
+func (f *follower) mode() (mode index.Mode, touched int64, stacked bool) {
+	f.using.RLock()
+	defer f.using.RUnlock()
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return f.index != nil && f.index.Touched() >= bytes
+	if f.index == nil {
+		return index.AtRest, 0, false
+	}
+	return f.index.Mode(), f.index.Touched(), f.index.Stacked()
 }
 
 // tidy removes what was set aside where the disk is for sales only.

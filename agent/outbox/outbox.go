@@ -67,7 +67,7 @@ type Options struct {
 	Logger *slog.Logger
 
 	// openIndex stands in for the index in tests.
-	openIndex func(dir string, logger *slog.Logger) (indexer, string, error)
+	openIndex func(dir string, mode index.Mode, logger *slog.Logger) (indexer, string, error)
 }
 
 func (o Options) withDefaults() (Options, error) {

@@ -19,16 +19,19 @@ type shelf struct {
 	size    int64
 	touched int64
 	opened  int
+	mode    index.Mode
+	stacked bool // until it is opened at work
 }
 
 func newShelf() *shelf { return &shelf{rows: map[uint64]index.Row{}} }
 
 // open is an Options.openIndex.
-func (s *shelf) open(string, *slog.Logger) (indexer, string, error) {
+func (s *shelf) open(_ string, mode index.Mode, _ *slog.Logger) (indexer, string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.opened++
-	s.touched = 0
+	s.touched, s.mode = 0, mode
+	s.stacked = s.stacked && mode == index.AtRest
 	return s, "", nil
 }
 
@@ -46,6 +49,18 @@ func (s *shelf) Touched() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.touched
+}
+
+func (s *shelf) Mode() index.Mode {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mode
+}
+
+func (s *shelf) Stacked() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stacked
 }
 
 func (s *shelf) Applied() uint64 {

@@ -69,6 +69,7 @@ type Index struct {
 	applied   atomic.Uint64
 	touched   atomic.Int64
 	opened    uint64 // number of the newest table when it was opened
+	mode      Mode
 	watermark uint64
 
 	sizing sync.Mutex
@@ -76,7 +77,25 @@ type Index struct {
 	bytes  int64
 }
 
-func settings(dir string, logger *slog.Logger) badger.Options {
+// Mode says whether an index merges its files while it is open. Badger looks for
+// what it could merge forty times a second, which is most of what an agent
+// without work would take of a processor.
+type Mode bool
+
+// Modes of an index.
+const (
+	AtRest Mode = false // takes little; must be opened AtWork once it is Stacked
+	AtWork Mode = true  // takes any amount
+)
+
+// stackedAt is how many tables that nothing has merged an index at rest may
+// have: so far from the stall that what one Apply adds cannot reach it.
+const (
+	stackedAt = 3
+	stallAt   = 6
+)
+
+func settings(dir string, mode Mode, logger *slog.Logger) badger.Options {
 	o := badger.DefaultOptions(dir)
 	o.Logger = badgerLogger{logger}
 	o.SyncWrites = false // the commit log is what is synced
@@ -94,27 +113,30 @@ func settings(dir string, logger *slog.Logger) badger.Options {
 	o.BaseTableSize = 1 << 20
 	o.BaseLevelSize = 4 << 20
 	o.NumLevelZeroTables = 2
-	o.NumLevelZeroTablesStall = 6
+	o.NumLevelZeroTablesStall = stallAt
 	o.ValueThreshold = 256 << 10 // at most 15 % of MemTableSize
 	o.ValueLogFileSize = 8 << 20
-	o.NumCompactors = 2
+	o.NumCompactors = 0
+	if mode == AtWork {
+		o.NumCompactors = 2 // the least that there may be
+	}
 	o.NumGoroutines = 1
 	o.CompactL0OnClose = false
 	return o
 }
 
 // open opens what is in dir, or an empty index.
-func open(dir string, logger *slog.Logger) (x *Index, err error) {
+func open(dir string, mode Mode, logger *slog.Logger) (x *Index, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			x, err = nil, fmt.Errorf("open index %s: badger panicked: %v: %w", dir, p, ErrDamaged)
 		}
 	}()
-	db, err := badger.Open(settings(dir, logger))
+	db, err := badger.Open(settings(dir, mode, logger))
 	if err != nil {
 		return nil, fmt.Errorf("open index %s: %w", dir, err)
 	}
-	x = &Index{db: db}
+	x = &Index{db: db, mode: mode}
 	for _, table := range db.Tables() {
 		x.opened = max(x.opened, table.ID)
 	}
@@ -184,6 +206,13 @@ func (x *Index) Close() error {
 
 // Applied is the number of the last record applied; 0 if none.
 func (x *Index) Applied() uint64 { return x.applied.Load() }
+
+// Mode is how it was opened.
+func (x *Index) Mode() Mode { return x.mode }
+
+// Stacked reports whether it has so many files that nothing has merged that
+// before it takes more it must be opened AtWork.
+func (x *Index) Stacked() bool { return x.db.Levels()[0].NumTables >= stackedAt }
 
 // Touched is how many bytes were applied, read, and merged by Badger itself since
 // it was opened. Badger maps its files, and what was touched of them counts as the

@@ -18,7 +18,7 @@ import (
 
 func opened(t *testing.T, dir string) *Index {
 	t.Helper()
-	x, reason, err := Open(dir, slog.New(slog.DiscardHandler))
+	x, reason, err := Open(dir, AtRest, slog.New(slog.DiscardHandler))
 	if err != nil || reason != "" {
 		t.Fatalf("open: %q, %v", reason, err)
 	}
@@ -47,6 +47,42 @@ func rows(first, last uint64, length int) []Row {
 		}
 	}
 	return out
+}
+
+func TestAnIndexAtRestSaysWhenItMustMergeAndOneAtWorkTakesAnyAmount(t *testing.T) {
+	t.Parallel()
+	const most = 96 // half a megabyte each
+	dir := filepath.Join(t.TempDir(), "index")
+	x, _, err := Open(dir, AtRest, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := rows(1, 8*most, 64<<10)
+	n := 0
+	for ; n < 64 && !x.Stacked(); n++ {
+		if err := x.Apply(all[8*n : 8*n+8]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !x.Stacked() {
+		t.Fatal("32 MiB were not too much for an index that merges nothing")
+	}
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if x, _, err = Open(dir, AtWork, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	for ; n < most; n++ {
+		if err := x.Apply(all[8*n : 8*n+8]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := x.Read(1, 8*most, 8*most, 100<<20)
+	if err != nil || len(got) != 8*most || x.Mode() != AtWork {
+		t.Errorf("%d of %d: %v", len(got), 8*most, err)
+	}
 }
 
 func TestRowsReadBack(t *testing.T) {
@@ -121,7 +157,7 @@ func TestWhatWasAppliedIsThereAfterClosing(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "index")
 	for round := range uint64(3) {
-		x, _, err := Open(dir, slog.New(slog.DiscardHandler))
+		x, _, err := Open(dir, AtRest, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

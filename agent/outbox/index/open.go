@@ -18,7 +18,7 @@ import (
 // stands while it opens, and if it is found at the start, the index is set
 // aside as dir.bad-N and an empty one begins. The same if Badger returns an
 // error. reason says why that was done, and is empty if it was not.
-func Open(dir string, logger *slog.Logger) (x *Index, reason string, err error) {
+func Open(dir string, mode Mode, logger *slog.Logger) (x *Index, reason string, err error) {
 	marker := dir + ".opening"
 	switch _, err := os.Stat(marker); {
 	case err == nil:
@@ -32,13 +32,13 @@ func Open(dir string, logger *slog.Logger) (x *Index, reason string, err error) 
 	if err := mark(marker); err != nil {
 		return nil, reason, err
 	}
-	x, err = open(dir, logger)
+	x, err = open(dir, mode, logger)
 	if err != nil && reason == "" {
 		reason = err.Error()
 		if err := SetAside(dir); err != nil {
 			return nil, reason, err
 		}
-		x, err = open(dir, logger)
+		x, err = open(dir, mode, logger)
 	}
 	if err != nil {
 		return nil, reason, err
