@@ -29,7 +29,7 @@ func boot(s *shop) *machine {
 	s.t.Helper()
 	archive := filepath.Join(work, "root.tar")
 	if _, err := os.Stat(archive); err != nil {
-		_, err := output(s.ctx, "mmdebstrap", "--quiet", "--variant=minbase", "--include=systemd,systemd-sysv,dbus", "bookworm", archive)
+		_, err := output(s.ctx, "mmdebstrap", "--quiet", "--variant=minbase", "--include=systemd,systemd-sysv,dbus,rpm,curl,openssl", "bookworm", archive)
 		s.must(err)
 	}
 	m := &machine{shop: s, root: filepath.Join(s.t.TempDir(), "root")}

@@ -116,7 +116,7 @@ func open(t *testing.T) *shop {
 	t.Cleanup(cancel)
 	s := &shop{Installation: inst, t: t, ctx: ctx}
 	port := s.port()
-	s.must(s.Write("collector/collector.yaml", fmt.Sprintf("agents: {listen: \"127.0.0.1:%d\", hosts: [localhost]}\nops: {listen: \"127.0.0.1:0\"}\nwork: {every: 1h, audit: 1h}\n", port)))
+	s.must(s.Write("collector/collector.yaml", fmt.Sprintf("agents: {listen: \"127.0.0.1:%d\", hosts: [localhost, %s]}\nops: {listen: \"127.0.0.1:0\"}\nwork: {every: 1h, audit: 1h}\n", port, beyond)))
 	s.must(s.Write("merchant.yaml", "merchants:\n  - id: corner\n    name: Corner Shop\n    country: GB\n    currency: GBP\n    stores:\n      - {id: S1, name: High Street, zone: Europe/London, settle: 1s}\n"))
 	t.Cleanup(func() {
 		if err := s.StopAll(); err != nil {

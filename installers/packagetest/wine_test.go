@@ -167,9 +167,12 @@ func TestTheMSIKeepsEverySaleThroughAMachinesLife(t *testing.T) {
 	settings := fmt.Sprintf("# mine\nlisten: 127.0.0.1:%d\n", to.port)
 	s.must(os.MkdirAll(filepath.Join(w.prefix, agentData), 0o755))
 	s.must(os.WriteFile(filepath.Join(w.prefix, agentData, "agent.yaml"), []byte(settings), 0o600))
-	s.must(s.Write("join", s.code()+"\r\n"))
+	// The name that the agent is told is known to the proxy alone.
+	way := s.proxy()
+	s.must(s.Write("join", strings.Replace(s.code(), "@localhost:", "@"+beyond+":", 1)+"\r\n"))
 
-	s.must(w.msiexec("/i", drive(filepath.Join(first, "tillbook-agent_1.0.0_x64.msi")), "JOINFILE="+drive(s.Path("join"))))
+	s.must(w.msiexec("/i", drive(filepath.Join(first, "tillbook-agent_1.0.0_x64.msi")), "PROXY="+way.URL, "JOINFILE="+drive(s.Path("join"))))
+	settings += "proxy: " + way.URL + "\n"
 	w.isSigned(filepath.Join(w.prefix, "drive_c/Program Files/Tillbook/Agent/tillbook-agent.exe"), authority)
 	w.isRegistered()
 	s.wait("the service runs", w.running)

@@ -48,6 +48,7 @@ var testTools = []tool{
 	{name: "osslsigncode", pkg: "osslsigncode", why: "signs programs and packages for Windows, and checks them", heavy: true},
 	{name: "systemd-nspawn", pkg: "systemd-container", why: "a machine with a systemd of its own, to install the deb on", heavy: true},
 	{name: "mmdebstrap", pkg: "mmdebstrap", why: "makes that machine's Debian", heavy: true},
+	{name: "qemu-aarch64-static", pkg: "qemu-user-static", why: "runs the agent for ARM", heavy: true},
 	{name: "wixl", pkg: "wixl", why: "makes the MSI", heavy: true},
 	{name: "msibuild", pkg: "msitools", why: "finishes the MSI", heavy: true},
 	{name: "wine", pkg: "wine", why: "a Windows to install the MSI on", heavy: true},
