@@ -23,6 +23,7 @@ import (
 
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/fleet"
+	"tillbook.example/tillbook/collector/logbook"
 	"tillbook.example/tillbook/collector/merchant"
 	"tillbook.example/tillbook/collector/posting"
 	"tillbook.example/tillbook/collector/target"
@@ -86,6 +87,7 @@ type Source interface {
 	EachPosting(ctx context.Context, merchantID string, f func(posting.Posting) error) error
 	EachEpoch(ctx context.Context, merchantID string, f func(Epoch) error) error
 	EachRun(ctx context.Context, merchantID string, f func(Run) error) error
+	EachAct(ctx context.Context, merchantID string, f func(logbook.Act) error) error
 }
 
 // Options say what to audit and how.
@@ -255,6 +257,11 @@ func read(ctx context.Context, o Options) (*reading, error) {
 	if err != nil {
 		return r, fmt.Errorf("audit: %w", err)
 	}
+	if o.Merchant == "" {
+		if err := r.log(ctx, logbook.Collector); err != nil {
+			return r, fmt.Errorf("audit: %w", err)
+		}
+	}
 	for _, m := range merchants {
 		if o.Merchant != "" && m.ID != o.Merchant {
 			continue
@@ -308,6 +315,7 @@ func (r *reading) merchant(ctx context.Context, m merchant.Merchant, agents []fl
 		func() error { return r.streams(l) },
 		func() error { return r.documents(ctx, l) },
 		func() error { return r.days(ctx, l) },
+		func() error { return r.log(ctx, m.ID) },
 	} {
 		if err := step(); err != nil {
 			return err
@@ -318,6 +326,18 @@ func (r *reading) merchant(ctx context.Context, m merchant.Merchant, agents []fl
 	r.readBack(ctx, l)
 	r.lag(l)
 	return r.settled(ctx, l)
+}
+
+// log follows what people did.
+func (r *reading) log(ctx context.Context, merchantID string) error {
+	var chain logbook.Chain
+	return r.Source.EachAct(ctx, merchantID, func(a logbook.Act) error {
+		r.checked(p8)
+		for _, text := range chain.Follow(a) {
+			r.broken(p8, "log of merchant "+merchantID, "%s", text)
+		}
+		return nil
+	})
 }
 
 func (l *ledger) posting(p posting.Posting) error {

@@ -16,6 +16,7 @@ import (
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/intake"
+	"tillbook.example/tillbook/collector/logbook"
 	"tillbook.example/tillbook/collector/merchant"
 	"tillbook.example/tillbook/collector/posting"
 	"tillbook.example/tillbook/collector/posting/postingtest"
@@ -40,6 +41,7 @@ type world struct {
 	postings  []posting.Posting
 	epochs    []audit.Epoch
 	runs      []audit.Run
+	acts      []logbook.Act
 	books     *postingtest.Books
 }
 
@@ -69,6 +71,13 @@ func (w *world) EachEpoch(_ context.Context, _ string, f func(audit.Epoch) error
 }
 func (w *world) EachRun(_ context.Context, _ string, f func(audit.Run) error) error {
 	return each(w.runs, f)
+}
+
+func (w *world) EachAct(_ context.Context, id string, f func(logbook.Act) error) error {
+	if id == logbook.Collector {
+		return nil
+	}
+	return each(w.acts, f)
 }
 
 func each[T any](all []T, f func(T) error) error {
@@ -261,6 +270,7 @@ func load(s *shop) *world {
 	must(s.TB, s.source.EachPosting(ctx, "m", func(p posting.Posting) error { w.postings = append(w.postings, p); return nil }))
 	must(s.TB, s.source.EachEpoch(ctx, "m", func(e audit.Epoch) error { w.epochs = append(w.epochs, e); return nil }))
 	must(s.TB, s.source.EachRun(ctx, "m", func(r audit.Run) error { w.runs = append(w.runs, r); return nil }))
+	must(s.TB, s.source.EachAct(ctx, "m", func(a logbook.Act) error { w.acts = append(w.acts, a); return nil }))
 	return w
 }
 
@@ -365,6 +375,9 @@ func TestEachPlantedViolationIsCounted(t *testing.T) {
 		{"P8", "ready without an entry", func(_ *testing.T, w *world) {
 			w.days = append(w.days, day.StoreDay{Ref: day.Ref{Merchant: "m", Store: "high", Day: "2026-11-01"}, State: day.Ready, Version: 1})
 		}, "ready without an entry"},
+		{"P8", "an act taken out of the log", func(_ *testing.T, w *world) { w.acts = w.acts[1:] }, "act 1 is missing"},
+		{"P8", "an act that was changed", func(_ *testing.T, w *world) { w.acts[0].By = "ben" }, "act 1 was changed"},
+		{"P8", "acts in each other's place", func(_ *testing.T, w *world) { slices.Reverse(w.acts) }, "act 1 comes after act 2"},
 		{"P9", "a hole below the watermark", func(_ *testing.T, w *world) { w.runs = w.runs[1:] }, "neither stored nor declared lost"},
 		{"P9", "numbers stored twice", func(_ *testing.T, w *world) { w.runs[1].First = 2 }, "stored twice"},
 		{"P9", "a broken chain", func(_ *testing.T, w *world) { w.runs[1].Before = make([]byte, 32) }, "the chained digest before number 3"},

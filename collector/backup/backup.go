@@ -55,6 +55,14 @@ type Contents struct {
 	Entries   int64    `json:"entries"`
 	Postings  int64    `json:"postings"`
 	Streams   []Stream `json:"streams"` // by merchant, agent and order
+	Logs      []Log    `json:"logs"`    // by merchant
+}
+
+// Log is the end of the log of what people did to a merchant's data.
+type Log struct {
+	Merchant string `json:"merchant"` // or logbook.Collector
+	Number   int64  `json:"number"`
+	Hash     Hex    `json:"hash"` // 32 bytes
 }
 
 // Database is one that is open.
@@ -67,6 +75,8 @@ type Database interface {
 	Contents(ctx context.Context) (Contents, error)
 	// DigestOf returns the chained digest that is stored at a stream's number.
 	DigestOf(ctx context.Context, s Stream) (digest [32]byte, known bool, err error)
+	// HashOfAct returns the hash of a merchant's act of a number, zero where there is none.
+	HashOfAct(ctx context.Context, merchant string, number int64) ([32]byte, error)
 	// CopyTo writes a copy of one snapshot to a file that must not be there. It
 	// does not sync it.
 	CopyTo(ctx context.Context, path string) error

@@ -167,10 +167,13 @@ func TestACopyThatLacksWhatTheManifestSaysIsNotVerified(t *testing.T) {
 		"by a server, more":            {func(m *backup.Manifest) { m.Copy, m.Contents.Entries = nil, 1 }, backup.ErrDamaged},
 		"by a server, another digest":  {func(m *backup.Manifest) { m.Copy, m.Contents.Streams[0].Digest = nil, make(backup.Hex, 32) }, backup.ErrDamaged},
 		"by a server, a later number":  {func(m *backup.Manifest) { m.Copy, m.Contents.Streams[0].Stored = nil, 2 }, backup.ErrDamaged},
+		"by a server, a later act":     {func(m *backup.Manifest) { m.Copy, m.Contents.Logs[0].Number = nil, 3 }, backup.ErrDamaged},
+		"by a server, another act":     {func(m *backup.Manifest) { m.Copy, m.Contents.Logs[0].Hash = nil, make(backup.Hex, 32) }, backup.ErrDamaged},
 		"by a server, another's epoch": {func(m *backup.Manifest) { m.Copy, m.Contents.Streams[0].Agent = nil, "agent-2" }, backup.ErrDamaged},
 	} {
 		t.Run(name, func(t *testing.T) {
 			other := m
+			other.Contents.Logs = append([]backup.Log(nil), m.Contents.Logs...)
 			other.Contents.Streams = append([]backup.Stream(nil), m.Contents.Streams...)
 			c.change(&other)
 			if _, err := backup.VerifyCopy(t.Context(), other, p.db); !errors.Is(err, c.want) {

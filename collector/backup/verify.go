@@ -12,6 +12,7 @@ import (
 	"reflect"
 
 	"tillbook.example/tillbook/collector/audit"
+	"tillbook.example/tillbook/collector/logbook"
 )
 
 // Verify opens a backup's copy in a scratch folder, compares it with the manifest
@@ -88,7 +89,30 @@ func holds(ctx context.Context, m Manifest, db Database) error {
 			return fmt.Errorf("%w: agent %s of merchant %s is not stored up to number %d of epoch %d", ErrDamaged, s.Agent, s.Merchant, s.Stored, s.Order)
 		}
 	}
-	return nil
+	wrong, err := LogsMeet(ctx, db, m.Contents.Logs)
+	if err == nil && len(wrong) > 0 {
+		err = fmt.Errorf("%w: %s", ErrDamaged, wrong[0])
+	}
+	return err
+}
+
+// LogsMeet says what is wrong where a database's logs do not have the ends that
+// they had when they were noted.
+func LogsMeet(ctx context.Context, db interface {
+	HashOfAct(ctx context.Context, merchant string, number int64) ([32]byte, error)
+}, noted []Log) (wrong []string, err error) {
+	for _, l := range noted {
+		at, err := db.HashOfAct(ctx, l.Merchant, l.Number)
+		if err != nil {
+			return nil, err
+		}
+		head := logbook.Head{Number: l.Number}
+		copy(head.Hash[:], l.Hash)
+		if text := head.Meets(at); text != "" {
+			wrong = append(wrong, fmt.Sprintf("log of merchant %s: %s", l.Merchant, text))
+		}
+	}
+	return wrong, nil
 }
 
 // unpack copies a backup's copy to a new file, synced, and compares its checksum.

@@ -9,6 +9,7 @@ import (
 
 	"tillbook.example/tillbook/collector/app"
 	"tillbook.example/tillbook/collector/day"
+	"tillbook.example/tillbook/collector/logbook"
 	"tillbook.example/tillbook/collector/posting"
 	"tillbook.example/tillbook/collector/storage"
 	"tillbook.example/tillbook/shared/bizday"
@@ -64,10 +65,6 @@ func (e env) accept() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "accept MERCHANT STORE DAY DIFFERENCE-ID", Short: "Accept a difference of a day's proof, so that it no longer holds the day", Args: cobra.ExactArgs(4),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			by, err := who(by)
-			if err != nil {
-				return err
-			}
 			return e.onDay(cmd, args, func(db *storage.DB, ref day.Ref) error {
 				facts, err := db.Facts(cmd.Context(), ref)
 				if err != nil {
@@ -88,16 +85,16 @@ func (e env) accept() *cobra.Command {
 }
 
 func (e env) reopen() *cobra.Command {
-	return &cobra.Command{
+	return byFlag(&cobra.Command{
 		Use: "reopen MERCHANT STORE DAY", Short: "Close a day anew with the mapping that holds now; what differs is posted", Args: cobra.ExactArgs(3),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return e.onDay(cmd, args, func(db *storage.DB, ref day.Ref) error { return db.Reopen(cmd.Context(), ref, time.Now()) })
 		},
-	}
+	}, new(string))
 }
 
 func (e env) post() *cobra.Command {
-	return &cobra.Command{
+	return byFlag(&cobra.Command{
 		Use: "post MERCHANT STORE DAY", Short: "Try a day's parked or refused postings once more", Args: cobra.ExactArgs(3),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return e.onDay(cmd, args, func(db *storage.DB, ref day.Ref) error {
@@ -124,11 +121,17 @@ func (e env) post() *cobra.Command {
 					}
 					tried++
 				}
+				if tried > 0 {
+					on := ref.Store + "/" + string(ref.Day)
+					if err := db.Note(cmd.Context(), logbook.Act{Merchant: ref.Merchant, At: time.Now(), What: logbook.Retry, On: on}); err != nil {
+						return err
+					}
+				}
 				return e.Print(cmd, map[string]int{"tried": tried}, func(w io.Writer) error {
 					_, err := fmt.Fprintf(w, "%d posting(s) will be tried again by the running collector\n", tried)
 					return err
 				})
 			})
 		},
-	}
+	}, new(string))
 }

@@ -43,6 +43,7 @@ func (e env) joinCode() *cobra.Command {
 			})
 		},
 	}
+	byFlag(cmd, new(string))
 	cmd.Flags().StringVar(&merchantID, "merchant", "", "the merchant")
 	cmd.Flags().StringVar(&store, "store", "", "the store")
 	_ = cmd.MarkFlagRequired("merchant") // fails only for a flag that does not exist
@@ -135,7 +136,7 @@ func (e env) agents() *cobra.Command {
 }
 
 func (e env) revoke() *cobra.Command {
-	return &cobra.Command{
+	return byFlag(&cobra.Command{
 		Use: "revoke MERCHANT AGENT", Short: "Let an agent speak no more; what it sent stays", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			_, db, err := e.database(cmd.Context())
@@ -145,5 +146,5 @@ func (e env) revoke() *cobra.Command {
 			defer func() { err = errors.Join(err, db.Close()) }()
 			return db.Revoke(cmd.Context(), args[0], args[1], time.Now())
 		},
-	}
+	}, new(string))
 }

@@ -65,6 +65,7 @@ func (e env) apply() *cobra.Command {
 			})
 		},
 	}
+	byFlag(cmd, new(string))
 	cmd.Flags().StringVarP(&file, "file", "f", "", "the file")
 	_ = cmd.MarkFlagRequired("file") // fails only for a flag that does not exist
 	return cmd

@@ -11,6 +11,7 @@ import (
 
 	"tillbook.example/tillbook/collector/app"
 	"tillbook.example/tillbook/collector/fleet"
+	"tillbook.example/tillbook/collector/logbook"
 	"tillbook.example/tillbook/collector/storage"
 	"tillbook.example/tillbook/internal/program"
 	"tillbook.example/tillbook/shared/exit"
@@ -36,7 +37,7 @@ type authorityRow struct {
 func (e env) authority() *cobra.Command {
 	cmd := &cobra.Command{Use: "authority", Short: "Roll the certificate authority over to a new one (docs/identity.md)"}
 	change := func(use, short string, f func(*pki.Ring) (*pki.Ring, error)) *cobra.Command {
-		return e.onAuthorities(use, short, func(cmd *cobra.Command, a authorities) error { return a.keys.Change(f) })
+		return byFlag(e.onAuthorities(use, short, func(cmd *cobra.Command, a authorities) error { return a.change(cmd, use, f) }), new(string))
 	}
 	var force bool
 	retire := e.onAuthorities("retire", "Trust the authority that does not sign no more", func(cmd *cobra.Command, a authorities) error {
@@ -54,8 +55,9 @@ func (e env) authority() *cobra.Command {
 					row.Agents, row.Codes, row.Pin, fleet.CodeLife)
 			}
 		}
-		return a.keys.Change((*pki.Ring).Retire)
+		return a.change(cmd, "retire", (*pki.Ring).Retire)
 	})
+	byFlag(retire, new(string))
 	retire.Flags().BoolVar(&force, "force", false, "though agents or join codes still rest on it")
 	cmd.AddCommand(
 		e.onAuthorities("list", "List the authorities and how many agents rest on each", func(*cobra.Command, authorities) error { return nil }),
@@ -87,6 +89,14 @@ func (e env) onAuthorities(use, short string, do func(*cobra.Command, authoritie
 			return a.print(cmd, e.Program)
 		},
 	}
+}
+
+// change changes the authorities and tells the log.
+func (a authorities) change(cmd *cobra.Command, what string, f func(*pki.Ring) (*pki.Ring, error)) error {
+	if err := a.keys.Change(f); err != nil {
+		return err
+	}
+	return a.db.Note(cmd.Context(), logbook.Act{Merchant: logbook.Collector, At: time.Now(), What: logbook.Authority, Detail: what})
 }
 
 func (a authorities) print(cmd *cobra.Command, p *program.Program) error {

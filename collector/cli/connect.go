@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tillbook.example/tillbook/collector/app"
+	"tillbook.example/tillbook/collector/logbook"
 	"tillbook.example/tillbook/collector/storage"
 )
 
@@ -66,6 +67,7 @@ func (e env) connect() *cobra.Command {
 			})
 		},
 	}
+	byFlag(cmd, new(string))
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8586", "host:port that the browser comes back to")
 	cmd.Flags().StringVar(&redirect, "redirect", "", "address that is registered with the app, where it is not http://localhost:PORT"+backPath)
 	cmd.Flags().StringVar(&code, "code", "", "code that the browser came back with, in place of waiting for it")
@@ -132,7 +134,7 @@ func takeBack(ctx context.Context, listener net.Listener, consent *app.Consent) 
 }
 
 func (e env) disconnect() *cobra.Command {
-	return &cobra.Command{
+	return byFlag(&cobra.Command{
 		Use: "disconnect MERCHANT CONNECTION", Short: "Give a connection's access back to Xero or QuickBooks and forget it", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return e.onClouds(cmd, func(db *storage.DB, clouds []app.Cloud) error {
@@ -149,7 +151,7 @@ func (e env) disconnect() *cobra.Command {
 				})
 			})
 		},
-	}
+	}, new(string))
 }
 
 // onClouds runs f over the configured database and accounting systems.
@@ -168,13 +170,14 @@ func (e env) onClouds(cmd *cobra.Command, f func(db *storage.DB, clouds []app.Cl
 
 func (e env) secrets() *cobra.Command {
 	cmd := &cobra.Command{Use: "secrets", Short: "Care for the keys that seal tokens"}
-	cmd.AddCommand(&cobra.Command{
+	cmd.AddCommand(byFlag(&cobra.Command{
 		Use: "rotate", Short: "Add a key that seals from now on; what older keys sealed stays readable", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			config, err := e.load()
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			config, db, err := e.database(cmd.Context())
 			if err != nil {
 				return err
 			}
+			defer func() { err = errors.Join(err, db.Close()) }()
 			keys, err := app.OpenSecrets(config)
 			if err != nil {
 				return err
@@ -183,11 +186,14 @@ func (e env) secrets() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := db.Note(cmd.Context(), logbook.Act{Merchant: logbook.Collector, At: time.Now(), What: logbook.Rotate, Detail: fmt.Sprintf("%d keys", n)}); err != nil {
+				return fmt.Errorf("the keys were rotated, and the log was not told: %w", err)
+			}
 			return e.Print(cmd, map[string]int{"keys": n}, func(w io.Writer) error {
 				_, err := fmt.Fprintf(w, "%d keys; the newest seals from now on\n", n)
 				return err
 			})
 		},
-	})
+	}, new(string)))
 	return cmd
 }

@@ -23,11 +23,7 @@ func (e env) entered() *cobra.Command {
 	var withdraw bool
 	cmd := &cobra.Command{
 		Use: "entered MERCHANT STORE FIRST LAST", Short: "Say that you entered these days into the books yourself, so that they are not posted", Args: cobra.ExactArgs(4),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			by, err := who(by)
-			if err != nil {
-				return err
-			}
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			out := enteredDays{Posted: []bizday.Day{}}
 			if out.First, err = bizday.Parse(args[2]); err == nil {
 				out.Last, err = bizday.Parse(args[3])
@@ -56,7 +52,7 @@ func (e env) entered() *cobra.Command {
 					}
 				}
 				if withdraw {
-					err = db.Withdraw(cmd.Context(), m.ID, args[1], out.First, out.Last)
+					err = db.Withdraw(cmd.Context(), m.ID, args[1], out.First, out.Last, by, time.Now())
 				} else {
 					err = db.Enter(cmd.Context(), m.ID, args[1], out.First, out.Last, by, time.Now())
 				}

@@ -16,10 +16,6 @@ func (e env) pause() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "pause MERCHANT", Short: "Close and post nothing of a merchant until it is resumed; sales are still taken in", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			by, err := who(by)
-			if err != nil {
-				return err
-			}
 			return e.onDatabase(cmd, func(db *storage.DB) error {
 				if _, err := db.Merchant(cmd.Context(), args[0]); err != nil {
 					return err

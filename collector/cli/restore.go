@@ -50,6 +50,7 @@ func (e env) restore() *cobra.Command {
 			return e.Print(cmd, out, func(w io.Writer) error { return printRestored(w, out) })
 		},
 	}
+	byFlag(cmd, new(string))
 	cmd.Flags().BoolVar(&replace, "replace", false, "set aside the database that is there; of PostgreSQL: the server's own backup has been put back")
 	return cmd
 }

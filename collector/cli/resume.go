@@ -28,11 +28,7 @@ func (e env) resume() *cobra.Command {
 	var by, from string
 	cmd := &cobra.Command{
 		Use: "resume MERCHANT", Short: "Close and post a merchant's days again, oldest first", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			by, err := who(by)
-			if err != nil {
-				return err
-			}
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			out := resumed{}
 			if from != "" {
 				if out.From, err = bizday.Parse(from); err != nil {

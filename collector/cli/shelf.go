@@ -13,6 +13,7 @@ import (
 
 	"tillbook.example/tillbook/collector/app"
 	"tillbook.example/tillbook/collector/intake"
+	"tillbook.example/tillbook/collector/logbook"
 	"tillbook.example/tillbook/collector/storage"
 	"tillbook.example/tillbook/shared/document"
 	"tillbook.example/tillbook/shared/exit"
@@ -31,8 +32,16 @@ func who(by string) (string, error) {
 	return u.Username, nil
 }
 
-func byFlag(cmd *cobra.Command, by *string) {
-	cmd.Flags().StringVar(by, "by", "", "who decides (default: the user of this machine)")
+// byFlag has a command act as somebody, which the log will tell.
+func byFlag(cmd *cobra.Command, by *string) *cobra.Command {
+	cmd.Flags().StringVar(by, "by", "", "who does this (default: the user of this machine)")
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) {
+		if *by, err = who(*by); err == nil {
+			cmd.SetContext(logbook.As(cmd.Context(), *by))
+		}
+		return err
+	}
+	return cmd
 }
 
 type shelvedRow struct {
@@ -66,10 +75,6 @@ func (e env) rejected() *cobra.Command {
 			if err != nil {
 				return problem.With("usage", fmt.Errorf("number: %w", err))
 			}
-			by, err := who(by)
-			if err != nil {
-				return err
-			}
 			return e.onDatabase(cmd, func(db *storage.DB) error {
 				records, err := db.Shelved(cmd.Context(), args[0])
 				if err != nil {
@@ -102,7 +107,7 @@ func (e env) rejected() *cobra.Command {
 				})
 			},
 		},
-		&cobra.Command{
+		byFlag(&cobra.Command{
 			Use: "replay MERCHANT", Short: "Read the records that wait again; what can be read now counts as if it had been when it came", Args: cobra.ExactArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				return e.onDatabase(cmd, func(db *storage.DB) error {
@@ -119,7 +124,7 @@ func (e env) rejected() *cobra.Command {
 					return e.printShelf(cmd, rows, left)
 				})
 			},
-		},
+		}, new(string)),
 		dismiss,
 	)
 	return command
@@ -198,10 +203,6 @@ func (e env) settle() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "settle MERCHANT KEY --agent AGENT", Short: "End a conflict: what this agent said last counts, and the days are closed anew", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			by, err := who(by)
-			if err != nil {
-				return err
-			}
 			return e.onDatabase(cmd, func(db *storage.DB) error { return db.Settle(cmd.Context(), args[0], args[1], agent, by, time.Now()) })
 		},
 	}

@@ -13,6 +13,7 @@ import (
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/intake"
+	"tillbook.example/tillbook/collector/logbook"
 )
 
 // restoredBy is who stopped the merchants of a database that was put back.
@@ -33,6 +34,9 @@ func (db *DB) Contents(ctx context.Context) (c backup.Contents, err error) {
 	err = db.read(ctx, everyone, "read what is stored", func(tx *tx) error {
 		c = backup.Contents{}
 		if err := tx.row(countContents, "")(&c.Agents, &c.Documents, &c.Rejected, &c.Days, &c.Entries, &c.Postings); err != nil {
+			return err
+		}
+		if c.Logs, err = tx.logs(); err != nil {
 			return err
 		}
 		return tx.each(func(scan func(...any) error) error {
@@ -115,8 +119,10 @@ func (db *DB) Restored(ctx context.Context, at time.Time) ([]string, error) {
 			if _, err := tx.exec(insertStop, m.ID, micros(at), restoredBy, day.StopPaused); err != nil {
 				return err
 			}
-			_, err := tx.exec(doubtPostings, m.ID)
-			return err
+			if _, err := tx.exec(doubtPostings, m.ID); err != nil {
+				return err
+			}
+			return tx.note(act(m.ID, logbook.Restore, "", "", "", at))
 		}); err != nil {
 			return nil, err
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tillbook.example/tillbook/collector/day"
+	"tillbook.example/tillbook/collector/logbook"
 )
 
 // ErrNone: what was asked for is not stored.
@@ -116,7 +117,10 @@ func (db *DB) Save(ctx context.Context, e day.Entry) error {
 // not there is ErrNone.
 func (db *DB) Reopen(ctx context.Context, ref day.Ref, at time.Time) error {
 	return db.write(ctx, ref.Merchant, fmt.Sprintf("reopen day %s %s", ref.Store, ref.Day), func(tx *tx) error {
-		return tx.reopen(ref, at)
+		if err := tx.reopen(ref, at); err != nil {
+			return err
+		}
+		return tx.note(act(ref.Merchant, logbook.Reopen, ref.Store+"/"+string(ref.Day), "", "", at))
 	})
 }
 
@@ -137,7 +141,10 @@ func (db *DB) Accept(ctx context.Context, ref day.Ref, difference, by string, at
 		if err != nil || n == 0 {
 			return err
 		}
-		return tx.reopen(ref, at)
+		if err := tx.reopen(ref, at); err != nil {
+			return err
+		}
+		return tx.note(act(ref.Merchant, logbook.Accept, ref.Store+"/"+string(ref.Day), difference, by, at))
 	})
 }
 

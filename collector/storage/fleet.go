@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tillbook.example/tillbook/collector/fleet"
+	"tillbook.example/tillbook/collector/logbook"
 )
 
 const (
@@ -43,8 +44,10 @@ const (
 // AddCode stores a join code.
 func (db *DB) AddCode(ctx context.Context, c fleet.Code) error {
 	return db.write(ctx, c.Merchant, "add join code", func(tx *tx) error {
-		_, err := tx.exec(insertCode, c.Hash[:], c.Merchant, c.Store, c.Authority, micros(c.ExpiresAt))
-		return err
+		if _, err := tx.exec(insertCode, c.Hash[:], c.Merchant, c.Store, c.Authority, micros(c.ExpiresAt)); err != nil {
+			return err
+		}
+		return tx.note(act(c.Merchant, logbook.JoinCode, c.Store, "", "", time.Time{}))
 	})
 }
 
@@ -192,27 +195,33 @@ func (db *DB) Revoked(ctx context.Context, since time.Time) ([]fleet.Identity, e
 // Revoke takes an agent's right to speak away, from its first call on; an
 // unknown agent is fleet.ErrUnknown.
 func (db *DB) Revoke(ctx context.Context, merchant, agent string, at time.Time) error {
-	return db.agentUpdate(ctx, "revoke agent "+agent, merchant, agent, revokeAgent, merchant, agent, micros(at))
+	return db.agentUpdate(ctx, "revoke agent "+agent, merchant, agent, func(tx *tx) error {
+		return tx.note(act(merchant, logbook.Revoke, agent, "", "", at))
+	}, revokeAgent, merchant, agent, micros(at))
 }
 
 // Seen notes that an agent was heard and which version it runs.
 func (db *DB) Seen(ctx context.Context, id fleet.Identity, version string, at time.Time) error {
-	return db.agentUpdate(ctx, "note agent "+id.Agent, id.Merchant, id.Agent, seenAgent, id.Merchant, id.Agent, version, micros(at))
+	return db.agentUpdate(ctx, "note agent "+id.Agent, id.Merchant, id.Agent, nil, seenAgent, id.Merchant, id.Agent, version, micros(at))
 }
 
 // Beat stores an agent's heartbeat, unless a newer one is stored. One without a
 // snapshot leaves the last one. Its CoveredTo is not stored: see Agent and Covered.
 func (db *DB) Beat(ctx context.Context, id fleet.Identity, b fleet.Beat, at time.Time) error {
-	return db.agentUpdate(ctx, "store heartbeat of "+id.Agent, id.Merchant, id.Agent, beatAgent,
+	return db.agentUpdate(ctx, "store heartbeat of "+id.Agent, id.Merchant, id.Agent, nil, beatAgent,
 		id.Merchant, id.Agent, micros(at), clamp(b.Unsent), micros(b.OldestUnsent), clamp(b.Refused), clamp(b.Quarantined), b.Work,
 		b.Skew.Microseconds(), append([]byte{}, b.Snapshot...), flag(len(b.Snapshot) > 0))
 }
 
 // agentUpdate runs an update that changes nothing where it has been run before,
-// and fails with fleet.ErrUnknown where there is no such agent.
-func (db *DB) agentUpdate(ctx context.Context, what, merchant, agent string, q query, args ...any) error {
+// and fails with fleet.ErrUnknown where there is no such agent. Where it changes
+// something, then follows, if there is more to do.
+func (db *DB) agentUpdate(ctx context.Context, what, merchant, agent string, then func(*tx) error, q query, args ...any) error {
 	return db.writeRows(ctx, merchant, what, func(tx *tx) error {
 		if n, err := tx.exec(q, args...); err != nil || n > 0 {
+			if err == nil && then != nil {
+				err = then(tx)
+			}
 			return err
 		}
 		var one int

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"tillbook.example/tillbook/collector/logbook"
 	"tillbook.example/tillbook/collector/merchant"
 )
 
@@ -133,8 +135,10 @@ func (db *DB) Apply(ctx context.Context, m merchant.Merchant, at time.Time) (boo
 		if err := tx.connections(m, at); err != nil {
 			return err
 		}
-		_, err = tx.exec(unsettleExternal, m.ID)
-		return err
+		if _, err := tx.exec(unsettleExternal, m.ID); err != nil {
+			return err
+		}
+		return tx.note(act(m.ID, logbook.Apply, fmt.Sprintf("configuration %d", version+1), fmt.Sprintf("SHA-256 %x", sha256.Sum256(body)), "", at))
 	})
 	return changed && err == nil, err
 }

@@ -8,6 +8,7 @@ import (
 
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/intake"
+	"tillbook.example/tillbook/collector/logbook"
 	"tillbook.example/tillbook/shared/bizday"
 	"tillbook.example/tillbook/shared/document"
 )
@@ -57,15 +58,22 @@ func (db *DB) Replay(ctx context.Context, s intake.Shelved, r intake.Record, at 
 		e.Epoch.Order = s.Epoch
 		w := newWriting(tx, b, e)
 		err := w.store(run{first: s.Number, last: s.Number})
-		verdict = w.verdicts[0]
-		return err
+		if verdict = w.verdicts[0]; err != nil {
+			return err
+		}
+		return tx.note(act(s.From.Merchant, logbook.Replay, s.String(), string(verdict), "", at))
 	})
 	return verdict, err
 }
 
 // Dismiss implements intake.Shelf.
 func (db *DB) Dismiss(ctx context.Context, s intake.Shelved, by string, at time.Time) error {
-	return db.write(ctx, s.From.Merchant, "dismiss "+s.String(), func(tx *tx) error { return tx.unshelve(s, by, at) })
+	return db.write(ctx, s.From.Merchant, "dismiss "+s.String(), func(tx *tx) error {
+		if err := tx.unshelve(s, by, at); err != nil {
+			return err
+		}
+		return tx.note(act(s.From.Merchant, logbook.Dismiss, s.String(), "", by, at))
+	})
 }
 
 func (t *tx) unshelve(s intake.Shelved, by string, at time.Time) error {
@@ -156,6 +164,9 @@ func (db *DB) Settle(ctx context.Context, merchant, key, agent, by string, at ti
 			}
 		}
 		if _, err := tx.exec(insertSettlement, merchant, key, micros(at), agent, by); err != nil {
+			return err
+		}
+		if err := tx.note(act(merchant, logbook.Settle, key, "agent "+agent, by, at)); err != nil {
 			return err
 		}
 		if !chosen.Counts {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tillbook.example/tillbook/collector/day"
+	"tillbook.example/tillbook/collector/logbook"
 	"tillbook.example/tillbook/shared/bizday"
 )
 
@@ -32,8 +33,10 @@ const (
 func (db *DB) Stop(ctx context.Context, merchantID string, s day.Stop) (stopped bool, err error) {
 	err = db.write(ctx, merchantID, "stop merchant "+merchantID, func(tx *tx) error {
 		n, err := tx.exec(insertStop, merchantID, micros(s.At), s.By, s.Reason)
-		stopped = n > 0
-		return err
+		if stopped = n > 0; err != nil || !stopped {
+			return err
+		}
+		return tx.note(act(merchantID, logbook.Pause, "", s.Reason, s.By, s.At))
 	})
 	return stopped, err
 }
@@ -43,8 +46,10 @@ func (db *DB) Stop(ctx context.Context, merchantID string, s day.Stop) (stopped 
 func (db *DB) Resume(ctx context.Context, merchantID, by string, at time.Time) (resumed bool, err error) {
 	err = db.write(ctx, merchantID, "resume merchant "+merchantID, func(tx *tx) error {
 		n, err := tx.exec(resumeStop, merchantID, micros(at), by)
-		resumed = n > 0
-		return err
+		if resumed = n > 0; err != nil || !resumed {
+			return err
+		}
+		return tx.note(act(merchantID, logbook.Resume, "", "", by, at))
 	})
 	return resumed, err
 }
@@ -92,20 +97,26 @@ func (db *DB) Outcomes(ctx context.Context, merchantID string, since bizday.Day)
 // those without an entry are external. Noting it again changes nothing.
 func (db *DB) Enter(ctx context.Context, merchantID, store string, first, last bizday.Day, by string, at time.Time) error {
 	return db.write(ctx, merchantID, fmt.Sprintf("note days %s to %s of store %s as entered", first, last, store), func(tx *tx) error {
-		if _, err := tx.exec(insertRange, merchantID, store, string(first), string(last), by, micros(at)); err != nil {
-			return err
+		n, err := tx.exec(insertRange, merchantID, store, string(first), string(last), by, micros(at))
+		if err == nil && n > 0 {
+			err = tx.note(act(merchantID, logbook.Entered, fmt.Sprintf("%s/%s to %s", store, first, last), "", by, at))
 		}
-		_, err := tx.exec(unsettleDays, merchantID, store, string(first), string(last))
+		if err == nil {
+			_, err = tx.exec(unsettleDays, merchantID, store, string(first), string(last))
+		}
 		return err
 	})
 }
 
 // Withdraw takes back what Enter noted, of exactly these days, else it is ErrNone.
-func (db *DB) Withdraw(ctx context.Context, merchantID, store string, first, last bizday.Day) error {
+func (db *DB) Withdraw(ctx context.Context, merchantID, store string, first, last bizday.Day, by string, at time.Time) error {
 	return db.write(ctx, merchantID, fmt.Sprintf("withdraw days %s to %s of store %s as entered", first, last, store), func(tx *tx) error {
 		n, err := tx.exec(deleteRange, merchantID, store, string(first), string(last))
 		if err == nil && n == 0 {
 			err = ErrNone
+		}
+		if err == nil {
+			err = tx.note(act(merchantID, logbook.Withdraw, fmt.Sprintf("%s/%s to %s", store, first, last), "", by, at))
 		}
 		if err == nil {
 			_, err = tx.exec(unsettleDays, merchantID, store, string(first), string(last))

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"tillbook.example/tillbook/collector/logbook"
 	"tillbook.example/tillbook/collector/target/oauth"
 	"tillbook.example/tillbook/collector/work"
 )
@@ -112,8 +113,10 @@ func (t Tokens) Save(ctx context.Context, connection string, version int64, toke
 		if values[2], err = tx.now(); err != nil {
 			return err
 		}
-		_, err = tx.exec(putToken, values...)
-		return err
+		if _, err = tx.exec(putToken, values...); err != nil {
+			return err
+		}
+		return tx.note(act(m, logbook.Connect, c, "", "", time.Time{}))
 	})
 }
 
@@ -124,7 +127,10 @@ func (t Tokens) Forget(ctx context.Context, connection string) error {
 		if err == nil && n == 0 {
 			err = oauth.ErrNone
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.note(act(m, logbook.Disconnect, c, "", "", time.Time{}))
 	})
 }
 

@@ -66,10 +66,10 @@ func stopTests() []test {
 			equal(b, "tomorrow is entered", b.facts("2026-03-03").Entered, false)
 			b.must(b.db.Set(b.Context(), b.ref(), 1, day.External, nil, noon))
 			equal(b, "unsettled", b.unsettled(), nil)
-			b.must(b.db.Withdraw(b.Context(), mine, store, "0001-01-01", today))
+			b.must(b.db.Withdraw(b.Context(), mine, store, "0001-01-01", today, "olga", noon))
 			equal(b, "today is entered", b.facts(today).Entered, false)
 			equal(b, "unsettled", b.unsettled(), []day.Ref{b.ref()})
-			if err := b.db.Withdraw(b.Context(), mine, store, "0001-01-01", today); !errors.Is(err, storage.ErrNone) {
+			if err := b.db.Withdraw(b.Context(), mine, store, "0001-01-01", today, "olga", noon); !errors.Is(err, storage.ErrNone) {
 				b.Errorf("withdrawn again: %v", err)
 			}
 		}},

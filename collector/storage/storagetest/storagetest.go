@@ -18,6 +18,7 @@ import (
 	"tillbook.example/tillbook/collector/audit"
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/fleet"
+	"tillbook.example/tillbook/collector/logbook"
 	"tillbook.example/tillbook/collector/merchant"
 	"tillbook.example/tillbook/collector/posting"
 	"tillbook.example/tillbook/collector/storage"
@@ -49,6 +50,7 @@ func Run(t *testing.T, fresh Fresh) {
 		{"Audit", auditTests()},
 		{"Work", workTests()},
 		{"Token", tokenTests()},
+		{"Log", logTests()},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()
@@ -188,6 +190,7 @@ func (b *bundle) dump(id string) []string {
 	b.must(b.db.EachEpoch(ctx, id, func(e audit.Epoch) error { add("epoch", e); return nil }))
 	b.must(b.db.EachRun(ctx, id, func(r audit.Run) error { add("run", r); return nil }))
 	b.must(b.db.EachRejected(ctx, id, func(r storage.Rejected) error { add("rejected", r); return nil }))
+	b.must(b.db.EachAct(ctx, id, func(a logbook.Act) error { add("act", a); return nil }))
 	if token, err := b.db.Tokens(label{}).Load(ctx, id+"/ledger"); !errors.Is(err, oauth.ErrNone) {
 		b.must(err)
 		add("token", token)
