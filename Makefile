@@ -23,6 +23,8 @@ KILLS    ?= 50
 DIST     ?= dist
 SEEDS    ?= 1000
 DAYS     ?= 10000
+MUTANTS  ?= 100
+SEED     ?= 1
 AGENTS   ?= 300
 DOCUMENTS ?= 1000000
 SEED     ?= 1
@@ -38,7 +40,7 @@ protos = PATH="$(TOOLS):$$PATH" protoc -I proto -out $(1) -opt module=$(MODULE)/
 
 .DEFAULT_GOAL := help
 .PHONY: help build packers packages generate check check-format check-vet check-windows check-static check-generated check-tidy check-rules \
-	test race fuzz bench kill fleet powercut corpus days soak demo compose-local clean
+	test race fuzz bench kill fleet powercut corpus days mutate soak demo compose-local clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -117,6 +119,10 @@ corpus: ## keep what this version writes and sends as RELEASE=v1.2.3, for later 
 days: ## the books over DAYS (10000) random days of a shop that does everything
 	TILLBOOK_DAYS=$(DAYS) go test -count=1 -v -timeout 2h -run 'ShopDay|RevisionsOfADay|Voids|Form|Jurisdiction|FoundFromItsLines' ./collector/books
 	TILLBOOK_DAYS=$(DAYS) go test -count=1 -v -timeout 2h -run InTheCloud ./collector/posting
+
+mutate: ## MUTANTS (100) mistakes made one at a time in each pure room: do its tests notice? PKG=shared/money narrows; SEED=
+	@for folder in $(or $(PKG),shared/money shared/bizday shared/document collector/books collector/reconcile); do \
+		go run ./internal/mutate -n $(MUTANTS) -seed $(SEED) $$folder || failed=1; done; exit $${failed:-0}
 
 soak: ## the long tests (build tag soak), for SOAKTIME (30m)
 	TILLBOOK_SOAK=$(SOAKTIME) go test -count=1 -tags soak -run '^TestSoak' -timeout 24h $(or $(PKG),./...)
