@@ -57,14 +57,6 @@ func (t till) pence(n int) int64 {
 func twice(n int) bool { return n%twiceIn == 7 }
 func wrong(n int) bool { return n%wrongIn == 13 }
 
-// revision is the last of a sale.
-func revision(n int) int {
-	if wrong(n) {
-		return 2
-	}
-	return 1
-}
-
 // records is how many all the sales make.
 func (t till) records() (n uint64) {
 	for i := range t.sales {
