@@ -152,14 +152,17 @@ type BankLine struct {
 // Taken is one tender of a receipt that a provider is to settle, as the till rang
 // it up.
 type Taken struct {
-	Document string              `json:"document"` // key
-	Index    int                 `json:"index"`    // of the tender in its document, from 0
-	Store    string              `json:"store,omitzero"`
-	Terminal string              `json:"terminal,omitzero"`
-	Day      bizday.Day          `json:"day,omitzero"` // business day
-	At       time.Time           `json:"at"`           // UTC; zero: the till's time could not be read
-	Currency string              `json:"currency"`
-	Amount   money.Decimal       `json:"amount"` // into the till: negative for a refund, and for what a void took back
+	Document string        `json:"document"` // key
+	Index    int           `json:"index"`    // of the tender in its document, from 0
+	Store    string        `json:"store,omitzero"`
+	Terminal string        `json:"terminal,omitzero"`
+	Day      bizday.Day    `json:"day,omitzero"` // business day
+	At       time.Time     `json:"at"`           // UTC; zero: the till's time could not be read
+	Currency string        `json:"currency"`
+	Amount   money.Decimal `json:"amount"` // into the till: negative for a refund, and for what a void took back
+	// Booked is what it is worth in the account's currency as the books have it,
+	// where Currency is another.
+	Booked   money.Decimal       `json:"booked,omitzero"`
 	Kind     document.TenderKind `json:"kind"`
 	Label    string              `json:"label,omitzero"` // the till's own name of it
 	Receipt  string              `json:"receipt,omitzero"`

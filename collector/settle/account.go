@@ -1,0 +1,125 @@
+package settle
+
+import (
+	"slices"
+	"strings"
+
+	"tillbook.example/tillbook/collector/books"
+	"tillbook.example/tillbook/shared/bizday"
+	"tillbook.example/tillbook/shared/document"
+	"tillbook.example/tillbook/shared/money"
+)
+
+// Account is one clearing balance: what one provider owes a merchant in one
+// currency, and how its facts are to be read.
+type Account struct {
+	Provider string        `json:"provider"`
+	Account  string        `json:"account,omitzero"`
+	Currency string        `json:"currency"`
+	From     bizday.Day    `json:"from"`             // the first day that is compared
+	Opening  money.Decimal `json:"opening,omitzero"` // what the provider owed as that day began
+	Zone     string        `json:"zone"`             // of the provider's days
+	Cutoff   string        `json:"cutoff,omitzero"`  // of the provider's days, HH:MM; empty: midnight
+
+	// Takes says which tenders the provider is to settle; empty: every card and
+	// wallet.
+	Takes []Rule `json:"takes,omitzero"`
+	// Stores and Brands are the merchant's own stores, as the provider names them,
+	// and the brands that this account settles; empty: all.
+	Stores []string `json:"stores,omitzero"`
+	Brands []string `json:"brands,omitzero"`
+
+	Bank  string   `json:"bank,omitzero"`  // account of the bank where payouts come; empty: any
+	Payer []string `json:"payer,omitzero"` // words by which the bank's lines tell the provider
+
+	// Window is how many days apart a tender and its movement may be that have
+	// nothing but their amount in common, and a payout and the bank's line. Waits is
+	// how many days the other side may take before something is missing. 0: the
+	// defaults.
+	Window int `json:"window,omitzero"`
+	Waits  int `json:"waits,omitzero"`
+}
+
+// Defaults and limit of Account.Window and Account.Waits, in days.
+const (
+	DefaultWindow = 3
+	DefaultWaits  = 5
+	MaxDays       = 60
+)
+
+// Rule matches tenders; an empty field matches any.
+type Rule struct {
+	Kind     document.TenderKind `json:"kind,omitzero"`
+	Label    string              `json:"label,omitzero"`
+	Acquirer string              `json:"acquirer,omitzero"`
+	MID      string              `json:"mid,omitzero"`
+	Store    string              `json:"store,omitzero"`
+}
+
+func (r Rule) matches(t Taken) bool {
+	return (r.Kind == "" || r.Kind == t.Kind) && (r.Label == "" || r.Label == t.Label) &&
+		(r.Acquirer == "" || r.Acquirer == t.Acquirer) && (r.MID == "" || r.MID == t.MID) && (r.Store == "" || r.Store == t.Store)
+}
+
+// Settles reports whether the account is to settle a tender.
+func (a Account) Settles(t Taken) bool {
+	if len(a.Takes) > 0 {
+		return slices.ContainsFunc(a.Takes, func(r Rule) bool { return r.matches(t) })
+	}
+	switch t.Kind {
+	case document.CardDebit, document.CardCredit, document.CardUnknown, document.Wallet:
+		return true
+	}
+	return false
+}
+
+// pays reports whether a bank's line is of this provider.
+func (a Account) pays(l BankLine) bool {
+	if a.Bank != "" && l.Account != a.Bank {
+		return false
+	}
+	text := strings.ToLower(l.Counterparty + "\n" + l.Reference + "\n" + l.Text)
+	return slices.ContainsFunc(a.Payer, func(word string) bool { return word != "" && strings.Contains(text, strings.ToLower(word)) })
+}
+
+func (a Account) window() int { return days(a.Window, DefaultWindow) }
+func (a Account) waits() int  { return days(a.Waits, DefaultWaits) }
+
+func days(n, otherwise int) int {
+	if n <= 0 {
+		return otherwise
+	}
+	return min(n, MaxDays)
+}
+
+// Tenders returns what the documents of a store-day put into the tills other than
+// cash: of each receipt that counts, with the sign turned where a void undid it.
+func Tenders(effects []books.Effect, store string, day bizday.Day) []Taken {
+	var taken []Taken
+	for _, e := range effects {
+		for i, t := range e.Facts.Tenders {
+			if t.Kind == document.Cash || t.Kind == document.ForeignCash || t.Amount == 0 {
+				continue
+			}
+			amount := t.Amount
+			if e.Negate {
+				amount = -amount
+			}
+			taken = append(taken, Taken{
+				Document: e.Key, Index: i, Store: store, Terminal: e.By.Key.Terminal, Day: day, At: e.By.Time.UTC, Currency: e.Facts.Currency,
+				Amount: amount, Kind: t.Kind, Label: t.Label, Receipt: e.Facts.Numbers.Receipt, Acquirer: t.Acquirer, MID: t.MID, Batch: t.Batch,
+				Brand: t.Brand, LastFour: lastFour(t.Masked),
+			})
+		}
+	}
+	return taken
+}
+
+// lastFour returns the digits at the end of a masked number, where they are four.
+func lastFour(masked string) string {
+	n := len(masked)
+	if n < 4 || strings.Trim(masked[n-4:], "0123456789") != "" {
+		return ""
+	}
+	return masked[n-4:]
+}
