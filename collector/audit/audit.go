@@ -85,6 +85,7 @@ type Source interface {
 	EachDocument(ctx context.Context, merchantID string, f func(Document) error) error
 	EachEntry(ctx context.Context, merchantID string, f func(day.Entry) error) error
 	EachPosting(ctx context.Context, merchantID string, f func(posting.Posting) error) error
+	EachWithdrawn(ctx context.Context, merchantID string, f func(ref day.Ref, target string) error) error
 	EachEpoch(ctx context.Context, merchantID string, f func(Epoch) error) error
 	EachRun(ctx context.Context, merchantID string, f func(Run) error) error
 	EachAct(ctx context.Context, merchantID string, f func(logbook.Act) error) error
@@ -282,6 +283,7 @@ type ledger struct {
 	entries   map[day.Ref][]day.Entry
 	postings  map[subject][]posting.Posting
 	due       map[subject]posting.Due
+	withdrawn map[subject]bool // nothing of it shall stand: a person said so
 	days      map[day.Ref]day.StoreDay
 	documents map[day.Ref]contents // current ones
 }
@@ -300,7 +302,7 @@ type subject struct {
 func (r *reading) merchant(ctx context.Context, m merchant.Merchant, agents []fleet.Agent) error {
 	l := &ledger{
 		merchant: m, agents: map[string]fleet.Agent{}, chains: map[numbering]*chain{}, entries: map[day.Ref][]day.Entry{},
-		postings: map[subject][]posting.Posting{}, due: map[subject]posting.Due{}, days: map[day.Ref]day.StoreDay{}, documents: map[day.Ref]contents{},
+		postings: map[subject][]posting.Posting{}, due: map[subject]posting.Due{}, withdrawn: map[subject]bool{}, days: map[day.Ref]day.StoreDay{}, documents: map[day.Ref]contents{},
 	}
 	for _, a := range agents {
 		if a.Merchant == m.ID {
@@ -365,6 +367,12 @@ func (r *reading) days(ctx context.Context, l *ledger) error {
 		if _, known := l.days[ref]; !known {
 			r.broken(p5, where(ref), "%d documents are of a day that is not kept, so nothing posts them", l.documents[ref].documents)
 		}
+	}
+	if err := r.Source.EachWithdrawn(ctx, l.merchant.ID, func(ref day.Ref, target string) error {
+		l.withdrawn[subject{ref, target}] = true
+		return nil
+	}); err != nil {
+		return err
 	}
 	due, err := r.Source.Due(ctx)
 	if err != nil {

@@ -39,6 +39,7 @@ type world struct {
 	documents []audit.Document
 	entries   []day.Entry
 	postings  []posting.Posting
+	withdrawn []day.Ref
 	epochs    []audit.Epoch
 	runs      []audit.Run
 	acts      []logbook.Act
@@ -65,6 +66,14 @@ func (w *world) EachEntry(_ context.Context, _ string, f func(day.Entry) error) 
 }
 func (w *world) EachPosting(_ context.Context, _ string, f func(posting.Posting) error) error {
 	return each(w.postings, f)
+}
+func (w *world) EachWithdrawn(_ context.Context, _ string, f func(ref day.Ref, target string) error) error {
+	for _, ref := range w.withdrawn {
+		if err := f(ref, "books"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 func (w *world) EachEpoch(_ context.Context, _ string, f func(audit.Epoch) error) error {
 	return each(w.epochs, f)
@@ -353,6 +362,7 @@ func TestEachPlantedViolationIsCounted(t *testing.T) {
 			p.Revision, p.Reference = 3, "POS-HIGH-20261103-r3"
 			w.postings = append(w.postings, p)
 		}, "entry 4 has"},
+		{"P5", "a day that a person took off and that stands", func(_ *testing.T, w *world) { w.withdrawn = []day.Ref{postingtest.Ref} }, "a person took the day off, and"},
 		{"P6", "a hole in the revisions", func(_ *testing.T, w *world) { w.postings[1].Revision = 3 }, "revision 3 is not the next, 2"},
 		{"P6", "a later posting beside an unsettled one", func(_ *testing.T, w *world) { w.postings[0].State = posting.Unknown }, "it is unknown, and a later one was made"},
 		{"P6", "a reference twice", func(_ *testing.T, w *world) { w.postings[1].Reference = w.postings[0].Reference }, "is also that of a posting"},

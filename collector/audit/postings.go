@@ -98,7 +98,7 @@ func (r *reading) postings(l *ledger) {
 			switch {
 			case p.Revision != i+1:
 				r.broken(p6, at, "revision %d is not the next, %d", p.Revision, i+1)
-			case !last && p.State != "posted" && p.State != "undone":
+			case !last && p.State != "posted" && p.State != "undone" && !p.Undo:
 				r.broken(p6, at, "it is %s, and a later one was made", p.State)
 			}
 			name := [2]string{p.Target, p.Reference}
@@ -146,7 +146,8 @@ func (r *reading) asSent(at string, id subject, p posting.Posting) {
 }
 
 // addUp compares what stands of a subject with the entry it must equal: the
-// newest if nothing is due, else the one that the last settled posting completed.
+// newest if nothing is due, else the one that the last settled posting completed;
+// with nothing if the day was withdrawn.
 func (r *reading) addUp(l *ledger, id subject) {
 	entries := l.entries[id.Ref]
 	postings := l.postings[id]
@@ -160,6 +161,23 @@ func (r *reading) addUp(l *ledger, id subject) {
 		return // what is not connected any more stays as it was left
 	}
 	version := int64(0)
+	if l.withdrawn[id] {
+		if _, due := l.due[id]; due {
+			r.state(p5)
+			return
+		}
+		r.checked(p5)
+		if got := postingSums(postings); len(got) > 0 {
+			r.broken(p5, id.where(), "a person took the day off, and %s stands with %d", slices.Min(slices.Collect(maps.Keys(got))), got[slices.Min(slices.Collect(maps.Keys(got)))])
+		}
+		return
+	}
+	for _, p := range postings {
+		if p.Undo && p.State != "undone" { // on its way off, and posted anew then
+			r.state(p5)
+			return
+		}
+	}
 	if _, due := l.due[id]; !due {
 		version = entries[len(entries)-1].Version
 	} else {

@@ -7,10 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tillbook.example/tillbook/collector/app"
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/logbook"
-	"tillbook.example/tillbook/collector/posting"
 	"tillbook.example/tillbook/collector/storage"
 	"tillbook.example/tillbook/shared/bizday"
 	"tillbook.example/tillbook/shared/exit"
@@ -102,15 +100,10 @@ func (e env) post() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				config, err := e.load()
+				poster, err := e.poster(db)
 				if err != nil {
 					return err
 				}
-				open, err := app.OpenTargets(config, db, time.Now)
-				if err != nil {
-					return err
-				}
-				poster := &posting.Poster{Store: db, Directory: db, Target: open, Now: time.Now}
 				tried := 0
 				for _, d := range due {
 					if d.Ref != ref {

@@ -45,7 +45,9 @@ type postedRow struct {
 	State     string `json:"state"`
 	Reason    string `json:"reason"`
 	RemoteID  string `json:"remote_id,omitempty"`
+	Undo      bool   `json:"undo,omitempty"` // state is that of being taken off the books
 	Error     string `json:"error,omitempty"`
+	Code      string `json:"code,omitempty"`
 }
 
 func (e env) days() *cobra.Command {
@@ -93,7 +95,7 @@ func (e env) days() *cobra.Command {
 					return err
 				}
 				for _, p := range postings {
-					row.Postings = append(row.Postings, postedRow{p.Target, p.Reference, p.Revision, p.Entry, p.State, p.Payload.Reason, p.RemoteID, p.Error})
+					row.Postings = append(row.Postings, postedRow{p.Target, p.Reference, p.Revision, p.Entry, p.State, p.Payload.Reason, p.RemoteID, p.Undo, p.Error, p.Code})
 					degraded = degraded || p.State == posting.Refused || p.State == posting.Parked
 				}
 				degraded = degraded || d.State == day.Held
@@ -139,7 +141,14 @@ func printDays(w io.Writer, rows []dayRow) error {
 			action += fmt.Sprintf("connect %s %s (%s) ", c.Merchant, c.Connection, c.Code)
 		}
 		for _, p := range r.Postings {
-			posted += p.Reference + " " + p.State + " "
+			posted += p.Reference + " " + p.State
+			if p.Undo && p.State != posting.Undone {
+				posted += " to be taken off"
+			}
+			if p.Code != "" {
+				posted += " (" + p.Code + ")"
+			}
+			posted += " "
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", r.Merchant, r.Store, r.Day, r.Version, r.State, posted, action)
 	}

@@ -43,7 +43,9 @@ const (
 	Withdraw   = "withdraw"   // that was taken back
 	Connect    = "connect"    // the merchant let the collector into its books
 	Disconnect = "disconnect" // no more
-	Undo       = "undo"       // a posting was taken back
+	Undo       = "undo"       // a day is taken off the books
+	Repost     = "repost"     // and shall stand there again
+	PutBack    = "put-back"   // a posting that was changed in the books shall stand as it was
 	Export     = "export"     // everything of the merchant was written out
 	Erase      = "erase"      // personal references were cut
 	Restore    = "restore"    // the database was put back from a backup

@@ -16,6 +16,7 @@ import (
 	"tillbook.example/tillbook/collector/posting"
 	"tillbook.example/tillbook/collector/posting/postingtest"
 	"tillbook.example/tillbook/collector/target"
+	"tillbook.example/tillbook/shared/bizday"
 	"tillbook.example/tillbook/shared/money"
 )
 
@@ -27,14 +28,16 @@ var points = []string{
 type killed struct{}
 
 // TestEachReferenceIsBookedOnceAndTheSumIsTheNewestEntry runs documents that
-// come, change, move and come late against books that lose answers, refuse and
+// come, change, move and come late, and people who take days off the books and have
+// them posted again, against books that lose answers, refuse and
 // go down, in a process that is killed at any of its named points. The target is
 // one that books a reference twice if it is asked to.
 func TestEachReferenceIsBookedOnceAndTheSumIsTheNewestEntry(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		store := postingtest.New(postingtest.Shop())
-		target := &postingtest.Books{Unique: rapid.Bool().Draw(t, "unique")}
+		target := &postingtest.Books{Unique: rapid.Bool().Draw(t, "unique"), Reverses: rapid.Bool().Draw(t, "reverses")}
+		withdrawn := map[bizday.Day]bool{}
 		now := postingtest.Morning
 		clock := func() time.Time { return now }
 		kill, left := "", 0
@@ -90,6 +93,27 @@ func TestEachReferenceIsBookedOnceAndTheSumIsTheNewestEntry(t *testing.T) {
 				kill = ""
 			},
 			"work": func(*rapid.T) { work() },
+			"decide": func(t *rapid.T) {
+				d := postingtest.Day.Add(-rapid.IntRange(0, 1).Draw(t, "before"))
+				ref := day.Ref{Merchant: "m", Store: "high", Day: d}
+				if _, err := store.Entry(t.Context(), ref, 0); err != nil {
+					return // nothing to take off yet
+				}
+				what := rapid.SampledFrom([]string{posting.DecideUndo, posting.DecideRepost}).Draw(t, "what")
+				if _, err := store.Decide(t.Context(), posting.Decision{Ref: ref, Target: "books", What: what}); err != nil {
+					t.Fatal(err)
+				}
+				withdrawn[d] = what == posting.DecideUndo
+			},
+			"restore": func(t *rapid.T) {
+				all, err := store.Postings(t.Context(), postingtest.Ref)
+				if err != nil || len(all) == 0 || !target.Reverses {
+					return
+				}
+				p := rapid.SampledFrom(all).Draw(t, "posting")
+				// Refused where it does not stand, or another is under way.
+				_ = store.Restore(t.Context(), posting.Decision{Ref: p.Ref, Target: p.Target, Reference: p.Reference})
+			},
 			"wait": func(t *rapid.T) {
 				now = now.Add(time.Duration(rapid.IntRange(1, 900).Draw(t, "seconds")) * time.Second)
 			},
@@ -97,7 +121,7 @@ func TestEachReferenceIsBookedOnceAndTheSumIsTheNewestEntry(t *testing.T) {
 			"again": func(*rapid.T) { start() },
 		})
 		// Left alone, everything comes to rest.
-		for range 60 {
+		for range 300 { // a withdrawn day goes off one posting at a time
 			now = now.Add(2 * time.Hour)
 			work()
 		}
@@ -109,8 +133,8 @@ func TestEachReferenceIsBookedOnceAndTheSumIsTheNewestEntry(t *testing.T) {
 		want := map[string]money.Minor{}
 		for _, ref := range []day.Ref{postingtest.Ref, {Merchant: "m", Store: "high", Day: postingtest.Day.Add(-1)}} {
 			e, err := store.Entry(t.Context(), ref, 0)
-			if err != nil {
-				continue // no document ever came to it
+			if err != nil || withdrawn[ref.Day] {
+				continue // no document ever came to it, or a person took it off
 			}
 			var entry books.Entry
 			if err := json.Unmarshal(e.Body, &entry); err != nil {

@@ -48,7 +48,7 @@ func Lines(e day.Entry) ([]target.Line, error) {
 }
 
 // Difference returns the lines that bring what stands to the full entry: the
-// full lines, less those of the live postings (posted and not undone), line by
+// full lines, less those of the postings that stand, line by
 // line where account, tax, dimensions, currency and text are the same. Nothing
 // is netted across these. What would only change a text is left out, so an entry
 // that moves no amount and no tax gives no lines.
@@ -68,7 +68,7 @@ func Difference(full []target.Line, live []Posting) []target.Line {
 	}
 	whole := len(order) // lines that only stand come after, in an order of their own
 	for _, p := range live {
-		if p.State != Posted {
+		if !p.Stands() {
 			continue
 		}
 		for _, l := range p.Payload.Lines {

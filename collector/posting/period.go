@@ -48,11 +48,10 @@ func (s *subject) datedOtherwise(ctx context.Context, p Posting) (bool, error) {
 	return !period.Open(p.Payload.Date) && s.dated(period) != p.Payload.Date, nil
 }
 
-// closed says why a day is not booked, and what to do.
-func (s *subject) closed(period target.Period) string {
-	d := s.due.Day
+// closed says why nothing changes on a day, and what to do.
+func (s *subject) closed(period target.Period, d bizday.Day) error {
 	if d <= period.Filed {
-		return fmt.Sprintf("the tax return up to %s is filed: amend the return, or set %s of the connection to %q", period.Filed, merchant.SettingFiled, merchant.NextOpenDay)
+		return target.With(target.CodeFiled, fmt.Errorf("the tax return up to %s is filed: amend the return, or set %s of the connection to %q", period.Filed, merchant.SettingFiled, merchant.NextOpenDay))
 	}
-	return fmt.Sprintf("the books are closed up to %s: open them, or set %s of the connection to %q", period.Closed, merchant.SettingClosed, merchant.NextOpenDay)
+	return target.With(target.CodeClosed, fmt.Errorf("the books are closed up to %s: open them, or set %s of the connection to %q", period.Closed, merchant.SettingClosed, merchant.NextOpenDay))
 }

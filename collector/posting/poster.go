@@ -62,6 +62,7 @@ type Poster struct {
 // attempt is one attempt of one posting.
 type attempt struct {
 	merchant, target, reference, state string
+	undo                               bool
 	attempts                           int
 }
 
@@ -170,106 +171,156 @@ func (p *Poster) open(ctx context.Context, due Due) (*subject, error) {
 }
 
 func (s *subject) deliver(ctx context.Context) (string, error) {
-	if n := len(s.due.Postings); n > 0 && !Settled(s.due.Postings[n-1].State) {
-		return s.settle(ctx, s.due.Postings[n-1]) // the next pass goes on from there
+	if i := slices.IndexFunc(s.due.Postings, func(p Posting) bool { return !Settled(p.State) }); i >= 0 {
+		return s.settle(ctx, s.due.Postings[i]) // the next pass goes on from there
 	}
 	if err := s.adopt(ctx); err != nil {
 		return "", err
 	}
-	full, err := Lines(s.due.Entry)
+	if p, found := s.toTakeOff(); found {
+		return s.beginTakingOff(ctx, p)
+	}
+	lines, err := s.missing()
 	if err != nil {
 		return "", err
 	}
-	lines := Difference(full, s.due.Postings)
 	if len(lines) == 0 {
-		return Posted, s.Store.Complete(ctx, s.due.Ref, s.due.Target, s.due.Entry.Version, s.Now())
+		return Posted, s.Store.Complete(ctx, s.due.Ref, s.due.Target, s.due.Entry.Version, s.due.Withdrawn, s.Now())
 	}
-	revision := 1
-	for _, p := range s.due.Postings {
-		revision = max(revision, p.Revision+1)
-	}
-	period, err := s.target.Period(ctx)
-	if err != nil {
-		return "", fmt.Errorf("ask up to when the books are closed: %w", err)
-	}
-	payload, err := Payload(s.config, s.store, s.due.Entry, s.due.Target, revision, lines, s.dated(period))
+	p, err := s.next(ctx, lines)
 	if err != nil {
 		return "", err
-	}
-	hash, err := payload.Hash()
-	if err != nil {
-		return "", err
-	}
-	p := Posting{
-		Ref: s.due.Ref, Target: s.due.Target, Revision: revision, Entry: s.due.Entry.Version, Reference: payload.Reference,
-		Payload: payload, Hash: hash, State: Intended, At: s.Now(),
 	}
 	s.at(AtIntend)
-	if err := s.Store.Intend(ctx, p); err != nil {
+	if err := s.Store.Intend(ctx, p, s.due.Withdrawn); err != nil {
 		return "", err
 	}
 	s.at(AtIntended)
 	return s.send(ctx, p)
 }
 
+// missing is what brings what stands to what shall stand: the entry, or nothing.
+func (s *subject) missing() ([]target.Line, error) {
+	if s.due.Withdrawn {
+		return Difference(nil, s.due.Postings), nil
+	}
+	full, err := Lines(s.due.Entry)
+	if err != nil {
+		return nil, err
+	}
+	return Difference(full, s.due.Postings), nil
+}
+
+// next is the next posting of the subject, with the lines.
+func (s *subject) next(ctx context.Context, lines []target.Line) (Posting, error) {
+	revision := 1
+	for _, p := range s.due.Postings {
+		revision = max(revision, p.Revision+1)
+	}
+	period, err := s.period(ctx)
+	if err != nil {
+		return Posting{}, err
+	}
+	entry, completes := s.due.Entry, s.due.Entry.Version
+	if s.due.Withdrawn {
+		entry.Reason, completes = ReasonUndone, 0
+	}
+	payload, err := Payload(s.config, s.store, entry, s.due.Target, revision, lines, s.dated(period))
+	if err != nil {
+		return Posting{}, err
+	}
+	hash, err := payload.Hash()
+	if err != nil {
+		return Posting{}, err
+	}
+	return Posting{
+		Ref: s.due.Ref, Target: s.due.Target, Revision: revision, Entry: completes, Reference: payload.Reference,
+		Payload: payload, Hash: hash, State: Intended, At: s.Now(),
+	}, nil
+}
+
+func (s *subject) period(ctx context.Context) (target.Period, error) {
+	period, err := s.target.Period(ctx)
+	if err != nil {
+		return period, fmt.Errorf("ask up to when the books are closed: %w", err)
+	}
+	return period, nil
+}
+
 // settle brings an unsettled posting on.
 func (s *subject) settle(ctx context.Context, p Posting) (string, error) {
 	s.at(AtSettle)
-	switch p.State {
-	case Parked:
+	switch {
+	case p.State == Parked:
 		return p.State, nil
-	case Refused:
-		if s.due.Entry.Version > p.Entry {
-			// It was never booked, and is of no use any more.
-			return s.move(ctx, p, Undone, p.Error)
-		}
+	case p.Undo: // what was posted is not given up
+	case (p.State == Refused || p.State == Intended) && s.due.Withdrawn != p.takesBack(),
+		p.State == Refused && !p.takesBack() && s.due.Entry.Version > p.Entry:
+		// It was never booked, and is of no use any more.
+		return s.move(ctx, p, Undone)
+	case p.State == Refused:
 		if dated, err := s.datedOtherwise(ctx, p); err != nil || dated {
 			if err != nil {
 				return "", err
 			}
-			return s.move(ctx, p, Undone, p.Error)
+			return s.move(ctx, p, Undone)
 		}
 	}
 	if s.waits(p) {
 		return p.State, nil
 	}
-	if p.State == Sent || p.State == Unknown {
+	switch {
+	case p.State == Sent || p.State == Unknown:
 		return s.lookUp(ctx, p)
+	case p.Undo:
+		return s.takeOff(ctx, p)
 	}
 	return s.send(ctx, p)
 }
 
 // send sends a posting, once it is noted that it is being sent.
 func (s *subject) send(ctx context.Context, p Posting) (string, error) {
-	period, err := s.target.Period(ctx)
+	return s.try(ctx, p, func(ctx context.Context, p Posting) (Posting, string, error) {
+		receipt, err := s.target.Post(ctx, p.Payload)
+		p.RemoteID = receipt.RemoteID
+		return p, Posted, err
+	})
+}
+
+// try does something about a posting at the target, once it is noted that it is
+// being done, and notes what became of it.
+func (s *subject) try(ctx context.Context, p Posting, do func(context.Context, Posting) (done Posting, state string, err error)) (string, error) {
+	period, err := s.period(ctx)
 	if err != nil {
-		return "", fmt.Errorf("ask up to when the books are closed: %w", err)
+		return "", err
 	}
 	if !period.Open(p.Payload.Date) {
-		return s.move(ctx, p, Refused, s.closed(period))
+		return s.move(ctx, p.because(s.closed(period, p.Payload.Date)), Refused)
 	}
 	from := p.State
-	p.State, p.Error = Sent, ""
+	p.State, p.Error, p.Code = Sent, "", ""
 	if err := s.Store.Advance(ctx, p, from); err != nil {
 		return "", err
 	}
 	p.Attempts++
 	s.at(AtSend)
 	sending, cancel := context.WithTimeout(ctx, s.target.Capabilities().LongestRequest)
-	receipt, err := s.target.Post(sending, p.Payload)
+	done, state, err := do(sending, p)
 	cancel()
 	s.at(AtSent)
 	// The answer is stored even if the caller is being stopped.
 	ctx = context.WithoutCancel(ctx)
+	if err == nil {
+		return s.move(ctx, done, state)
+	}
+	p = p.because(err)
 	switch {
-	case err == nil:
-		return s.posted(ctx, p, receipt)
 	case errors.Is(err, target.ErrTaken):
-		return s.move(ctx, p, Parked, err.Error())
+		return s.move(ctx, p, Parked)
 	case errors.Is(err, target.ErrRefused):
-		return s.move(ctx, p, Refused, err.Error())
+		return s.move(ctx, p, Refused)
 	case errors.Is(err, target.ErrUnavailable):
-		_, moved := s.move(ctx, p, Intended, err.Error())
+		_, moved := s.move(ctx, p, Intended)
 		var later *target.Later
 		if errors.As(err, &later) && later.Rest > backoff(p.Attempts) {
 			p.State = Intended
@@ -277,23 +328,31 @@ func (s *subject) send(ctx context.Context, p Posting) (string, error) {
 		}
 		return "", errors.Join(err, moved)
 	}
-	return s.move(ctx, p, Unknown, err.Error())
+	return s.move(ctx, p, Unknown)
 }
 
-// lookUp finds out what became of a posting.
+// lookUp finds out what became of a posting. What was to be taken off is asked to
+// be again: where nothing stands any more that does nothing.
 func (s *subject) lookUp(ctx context.Context, p Posting) (string, error) {
+	if p.Undo {
+		if p.Attempts >= MaxAttempts {
+			return s.move(ctx, p.because(fmt.Errorf("asked %d times to take it off: %s", p.Attempts, p.Error)), Parked)
+		}
+		return s.takeOff(ctx, p)
+	}
 	found, receipt, err := s.target.Find(ctx, p.Reference)
 	switch {
 	case err != nil:
-		return s.move(ctx, p, Unknown, "looking it up: "+err.Error())
+		return s.move(ctx, p.because(fmt.Errorf("looking it up: %w", err)), Unknown)
 	case found == nil && p.Attempts >= MaxAttempts:
-		return s.move(ctx, p, Parked, fmt.Sprintf("sent %d times, and not there: %s", p.Attempts, p.Error))
+		return s.move(ctx, p.because(fmt.Errorf("sent %d times, and not there: %s", p.Attempts, p.Error)), Parked)
 	case found == nil:
 		return s.send(ctx, p)
 	case !found.Equal(p.Payload):
-		return s.move(ctx, p, Parked, fmt.Sprintf("%v: %s is %s", target.ErrTaken, p.Reference, differs(*found, p.Payload)))
+		return s.move(ctx, p.because(fmt.Errorf("%w: %s is %s", target.ErrTaken, p.Reference, differs(*found, p.Payload))), Parked)
 	}
-	return s.posted(ctx, p, receipt)
+	p.RemoteID = receipt.RemoteID
+	return s.move(ctx, p, Posted)
 }
 
 // differs says how what was found differs from what was sent.
@@ -307,15 +366,13 @@ func differs(found, sent target.Payload) string {
 	return "there with other amounts or texts: it was changed by hand"
 }
 
-func (s *subject) posted(ctx context.Context, p Posting, receipt target.Receipt) (string, error) {
-	p.RemoteID = receipt.RemoteID
-	return s.move(ctx, p, Posted, "")
-}
-
-// move stores a posting's new state.
-func (s *subject) move(ctx context.Context, p Posting, state, text string) (string, error) {
+// move stores a posting's new state. One that has reached its end has no error.
+func (s *subject) move(ctx context.Context, p Posting, state string) (string, error) {
 	from := p.State
-	p.State, p.Error = state, plain(text)
+	p.State = state
+	if state == Posted || state == Undone && p.Undo {
+		p.Error, p.Code = "", ""
+	}
 	if Settled(state) {
 		p.SettledAt = s.Now()
 	}
@@ -429,18 +486,18 @@ func (p *Poster) forget(due []Due) {
 }
 
 func attemptOf(p Posting) attempt {
-	return attempt{p.Merchant, p.Target, p.Reference, p.State, p.Attempts}
+	return attempt{p.Merchant, p.Target, p.Reference, p.State, p.Undo, p.Attempts}
 }
 
 // Retry gives a parked or refused posting one more try, as a person may ask. A
 // parked one is looked up first: one that is there is posted, one that is there
 // otherwise stays parked.
 func (p *Poster) Retry(ctx context.Context, due Due) error {
-	n := len(due.Postings)
-	if n == 0 || due.Postings[n-1].State != Parked && due.Postings[n-1].State != Refused {
+	i := slices.IndexFunc(due.Postings, func(p Posting) bool { return p.State == Parked || p.State == Refused })
+	if i < 0 {
 		return fmt.Errorf("retry day %s of store %s at %s: no posting of it is %s or %s", due.Day, due.Store, due.Target, Parked, Refused)
 	}
-	last := due.Postings[n-1]
+	last := due.Postings[i]
 	s, err := p.open(ctx, due)
 	if err != nil {
 		return fmt.Errorf("retry posting %s: %w", last.Reference, err)
@@ -448,10 +505,11 @@ func (p *Poster) Retry(ctx context.Context, due Due) error {
 	found, receipt, err := s.target.Find(ctx, last.Reference)
 	switch {
 	case err != nil:
-	case found == nil:
-		_, err = s.move(ctx, last, Intended, last.Error)
+	case found == nil, last.Undo:
+		_, err = s.move(ctx, last, Intended)
 	case found.Equal(last.Payload):
-		_, err = s.posted(ctx, last, receipt)
+		last.RemoteID = receipt.RemoteID
+		_, err = s.move(ctx, last, Posted)
 	default:
 		err = fmt.Errorf("%w: it is %s", target.ErrTaken, differs(*found, last.Payload))
 	}

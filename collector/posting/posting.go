@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tillbook.example/tillbook/collector/day"
+	"tillbook.example/tillbook/collector/logbook"
 	"tillbook.example/tillbook/collector/target"
 )
 
@@ -35,24 +36,57 @@ type Posting struct {
 	day.Ref
 	Target    string // connection id
 	Revision  int    // 1, 2, ...
-	Entry     int64  // version of the day's entry that is complete with this posting
+	Entry     int64  // version of the day's entry that is complete with this posting; 0: of none
 	Reference string
 	Payload   target.Payload
 	Hash      [32]byte // SHA-256 of the payload's canonical JSON
 	State     string
+	// Undo: the posting was posted, and State is that of taking it off the books in
+	// the target's own way. It stands until it is Undone.
+	Undo      bool
 	Attempts  int
 	Error     string
+	Code      string // of Error: a row of the error table
 	RemoteID  string
 	At        time.Time // intended
 	SettledAt time.Time
 }
 
-// Due is a subject whose newest entry is not fully posted at one target.
+// Stands reports whether the target holds the posting, as far as is known.
+func (p Posting) Stands() bool { return p.State == Posted || p.Undo && p.State != Undone }
+
+// because returns the posting with the reason for its state.
+func (p Posting) because(err error) Posting {
+	p.Error, p.Code = plain(err.Error()), target.CodeOf(err)
+	return p
+}
+
+// Due is a subject whose newest entry is not fully posted at one target, or is to
+// be taken off it.
 type Due struct {
 	day.Ref
-	Target   string
-	Entry    day.Entry
-	Postings []Posting // all of this subject and target, by revision
+	Target string
+	Entry  day.Entry
+	// Withdrawn: a person said that nothing of the day shall stand at the target.
+	Withdrawn bool
+	Postings  []Posting // all of this subject and target, by revision
+}
+
+// What people decide about what stands in the books.
+const (
+	DecideUndo    = logbook.Undo    // nothing of the day shall stand, until it is posted again
+	DecideRepost  = logbook.Repost  // the day shall stand again
+	DecideRestore = logbook.PutBack // what was posted shall stand as it was
+)
+
+// Decision is what a person decided of a day at a target, or of one posting of it.
+type Decision struct {
+	day.Ref
+	Target    string
+	Reference string // empty: the whole day
+	What      string
+	By        string
+	At        time.Time
 }
 
 var (
@@ -64,20 +98,24 @@ var (
 
 // Store keeps postings. Each method is one transaction.
 type Store interface {
-	// Due returns the subjects with an entry that is newer than what is posted, or
-	// with an unsettled posting, oldest day first.
+	// Due returns the subjects with an entry that is newer than what is posted, with
+	// an unsettled posting, or that were withdrawn and may still stand, oldest day
+	// first.
 	Due(ctx context.Context) ([]Due, error)
 	// Intend stores a new posting as intended. It fails with ErrStale unless the
-	// posting's entry is the newest of the day and every earlier posting of the
-	// subject and target is settled, and with ErrReference if another subject has
-	// the reference.
-	Intend(ctx context.Context, p Posting) error
+	// posting's entry is the newest of the day, or none where it is withdrawn, every earlier posting of the
+	// subject and target is settled and the subject is withdrawn, or not, as is
+	// said; and with ErrReference if another subject has the reference.
+	Intend(ctx context.Context, p Posting, withdrawn bool) error
 	// Advance moves a posting from one state to another, counting attempts on
-	// sent; ErrStale if it is not in the state, or was sent since it was read
-	// (its attempts are not the posting's).
+	// sent, anew where Undo begins; ErrStale if it is not in the state, or was sent
+	// since it was read (its attempts are not the posting's), or if another one of
+	// the subject is unsettled.
 	Advance(ctx context.Context, p Posting, from string) error
-	// Complete notes that what is posted already equals the entry: nothing to send.
-	Complete(ctx context.Context, ref day.Ref, target string, entry int64, at time.Time) error
+	// Complete notes that what stands is what shall stand: the entry, or nothing
+	// where the subject is withdrawn. If it is not withdrawn, or not, as is said,
+	// nothing is noted and the subject stays due.
+	Complete(ctx context.Context, ref day.Ref, target string, entry int64, withdrawn bool, at time.Time) error
 	// Adopt stores postings that were found at the target and are not known here,
 	// as after a restore. They are taken in as they are: posted, with Entry 0, so
 	// that the subject stays due until what stands equals its entry. A revision or

@@ -13,28 +13,32 @@ import (
 )
 
 const (
-	postingColumns = `SELECT merchant, store, day, target, revision, entry, reference, payload, hash, state, attempts, error, remote_id,
+	postingColumns = `SELECT merchant, store, day, target, revision, entry, reference, payload, hash, state, undo, attempts, error, code, remote_id,
 		at, settled_at FROM posting`
 	dayPostings     query = postingColumns + ` WHERE merchant = $1 AND store = $2 AND day = $3 ORDER BY target, revision`
 	subjectPostings query = postingColumns + ` WHERE merchant = $1 AND store = $2 AND day = $3 AND target = $4 ORDER BY revision`
-	insertPosting   query = `INSERT INTO posting (merchant, store, day, target, revision, entry, reference, payload, hash, state, attempts,
-		error, remote_id, at, settled_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`
+	insertPosting   query = `INSERT INTO posting (merchant, store, day, target, revision, entry, reference, payload, hash, state, undo, attempts,
+		error, code, remote_id, at, settled_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`
 	adoptPosting        = insertPosting + ` ON CONFLICT DO NOTHING`
 	referenceUsed query = `SELECT count(*) FROM posting WHERE merchant = $1 AND target = $2 AND reference = $3`
 	entryOfDay    query = `SELECT entry FROM store_day WHERE merchant = $1 AND store = $2 AND day = $3`
-	movePosting   query = `UPDATE posting SET state = $7, attempts = attempts + $8, error = $9, remote_id = $10, settled_at = $11
+	movePosting   query = `UPDATE posting SET state = $7, attempts = CASE WHEN undo = $13 THEN attempts + $8 ELSE $8 END, error = $9, remote_id = $10,
+		settled_at = $11, undo = $13, code = $14
 		WHERE merchant = $1 AND store = $2 AND day = $3 AND target = $4 AND revision = $5 AND state = $6 AND attempts = $12`
+	// What is posted of a day that was withdrawn or told otherwise meanwhile leaves
+	// it due.
 	postedEntry query = `INSERT INTO delivery (merchant, store, day, target, newest, posted, at) VALUES ($1, $2, $3, $4, $5, $5, $6)
 		ON CONFLICT (merchant, store, day, target) DO UPDATE SET at = $6,
 		newest = CASE WHEN delivery.newest < $5 THEN $5 ELSE delivery.newest END,
-		posted = CASE WHEN delivery.posted < $5 THEN $5 ELSE delivery.posted END`
+		posted = CASE WHEN delivery.posted < $5 AND delivery.withdrawn = $7 THEN $5 ELSE delivery.posted END`
 
 	// Due where a newer entry is to be posted at a connection that is configured,
-	// unless its merchant is stopped, or a posting is unsettled, whatever became of
-	// its connection or merchant: what is under way is finished. Both halves are
-	// answered from indexes that hold only such rows.
+	// unless its merchant is stopped and nobody said that the day is to be taken off,
+	// or a posting is unsettled, whatever became of its connection or merchant: what
+	// is under way is finished. Both halves are answered from indexes that hold only
+	// such rows.
 	dueSubjects query = `SELECT d.merchant, d.store, d.day, d.target FROM delivery d JOIN connection c ON c.merchant = d.merchant AND c.target = d.target
-		WHERE d.posted < d.newest AND NOT EXISTS (SELECT 1 FROM stopped s WHERE s.merchant = d.merchant AND s.resumed_at = 0)
+		WHERE d.posted < d.newest AND (d.withdrawn = 1 OR NOT EXISTS (SELECT 1 FROM stopped s WHERE s.merchant = d.merchant AND s.resumed_at = 0))
 		UNION SELECT p.merchant, p.store, p.day, p.target FROM posting p WHERE p.state NOT IN ('posted', 'undone')
 		ORDER BY 3, 1, 2, 4`
 )
@@ -59,6 +63,9 @@ func (db *DB) Due(ctx context.Context) ([]posting.Due, error) {
 			if d.Postings, err = tx.postings(subjectPostings, d.Merchant, d.Store, string(d.Day), d.Target); err != nil {
 				return err
 			}
+			if d.Withdrawn, err = tx.withdrawn(d.Ref, d.Target); err != nil {
+				return err
+			}
 		}
 		return err
 	})
@@ -66,10 +73,11 @@ func (db *DB) Due(ctx context.Context) ([]posting.Due, error) {
 }
 
 // Intend stores a posting as intended, before anything is sent. It fails with
-// posting.ErrStale unless its entry is the day's newest, its revision is the
-// next and all earlier ones are settled, and with posting.ErrReference if its
-// reference is used. The same posting again changes nothing.
-func (db *DB) Intend(ctx context.Context, p posting.Posting) error {
+// posting.ErrStale unless its entry is the day's newest (or none, where it is
+// withdrawn), its revision is the next, all earlier ones are settled and the day is
+// withdrawn, or not, as is said; and with posting.ErrReference if its reference is
+// used. The same posting again changes nothing.
+func (db *DB) Intend(ctx context.Context, p posting.Posting, withdrawn bool) error {
 	return db.write(ctx, p.Merchant, "intend posting "+p.Reference, func(tx *tx) error {
 		stored, err := tx.postings(subjectPostings, p.Merchant, p.Store, string(p.Day), p.Target)
 		if err != nil {
@@ -92,8 +100,13 @@ func (db *DB) Intend(ctx context.Context, p posting.Posting) error {
 		if err := tx.row(entryOfDay, p.Merchant, p.Store, string(p.Day))(&newest); err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		if newest != p.Entry || newest == 0 {
+		if newest == 0 || !withdrawn && newest != p.Entry || withdrawn && p.Entry != 0 {
 			return fmt.Errorf("entry %d is not the newest, %d: %w", p.Entry, newest, posting.ErrStale)
+		}
+		if is, err := tx.withdrawn(p.Ref, p.Target); err != nil {
+			return err
+		} else if is != withdrawn {
+			return fmt.Errorf("somebody decided about day %s of store %s meanwhile: %w", p.Day, p.Store, posting.ErrStale)
 		}
 		var used int
 		if err := tx.row(referenceUsed, p.Merchant, p.Target, p.Reference)(&used); err != nil {
@@ -114,18 +127,24 @@ func (t *tx) insertPosting(q query, p posting.Posting) (int64, error) {
 		return 0, err
 	}
 	return t.exec(q, p.Merchant, p.Store, string(p.Day), p.Target, p.Revision, p.Entry, p.Reference, payload, p.Hash[:], p.State,
-		p.Attempts, p.Error, p.RemoteID, micros(p.At), micros(p.SettledAt))
+		flag(p.Undo), p.Attempts, p.Error, p.Code, p.RemoteID, micros(p.At), micros(p.SettledAt))
 }
 
 // Advance moves a posting from one state to another and stores its error, remote
-// id and time of settling; moving it to sent counts an attempt. It fails with
-// posting.ErrStale if the posting is not in the first state or its attempts are
-// not those that are stored. With a posting that is posted its entry stands at
+// id and time of settling; moving it to sent counts an attempt, from none where it
+// is to be taken off from now on. It fails with posting.ErrStale if the posting is
+// not in the first state, its attempts are not those that are stored, or another
+// of its subject is unsettled. With a posting that is posted its entry stands at
 // the target.
 func (db *DB) Advance(ctx context.Context, p posting.Posting, from string) error {
 	return db.write(ctx, p.Merchant, fmt.Sprintf("advance posting %s from %s to %s", p.Reference, from, p.State), func(tx *tx) error {
+		if posting.Settled(from) && !posting.Settled(p.State) {
+			if err := tx.alone(p); err != nil {
+				return err
+			}
+		}
 		n, err := tx.exec(movePosting, p.Merchant, p.Store, string(p.Day), p.Target, p.Revision, from, p.State,
-			flag(p.State == posting.Sent), p.Error, p.RemoteID, micros(p.SettledAt), p.Attempts)
+			flag(p.State == posting.Sent), p.Error, p.RemoteID, micros(p.SettledAt), p.Attempts, flag(p.Undo), p.Code)
 		if err != nil {
 			return err
 		}
@@ -135,19 +154,31 @@ func (db *DB) Advance(ctx context.Context, p posting.Posting, from string) error
 		if p.State != posting.Posted || p.Entry == 0 {
 			return nil
 		}
-		return tx.posted(p.Ref, p.Target, p.Entry, p.SettledAt)
+		return tx.posted(p.Ref, p.Target, p.Entry, false, p.SettledAt)
 	})
 }
 
-func (t *tx) posted(ref day.Ref, target string, entry int64, at time.Time) error {
-	_, err := t.exec(postedEntry, ref.Merchant, ref.Store, string(ref.Day), target, entry, micros(at))
+// alone fails unless all other postings of the subject are settled.
+func (t *tx) alone(p posting.Posting) error {
+	all, err := t.postings(subjectPostings, p.Merchant, p.Store, string(p.Day), p.Target)
+	for _, other := range all {
+		if other.Revision != p.Revision && !posting.Settled(other.State) {
+			return fmt.Errorf("posting %s is %s: %w", other.Reference, other.State, posting.ErrStale)
+		}
+	}
 	return err
 }
 
-// Complete notes that what is posted already equals an entry.
-func (db *DB) Complete(ctx context.Context, ref day.Ref, target string, entry int64, at time.Time) error {
+func (t *tx) posted(ref day.Ref, target string, entry int64, withdrawn bool, at time.Time) error {
+	_, err := t.exec(postedEntry, ref.Merchant, ref.Store, string(ref.Day), target, entry, micros(at), flag(withdrawn))
+	return err
+}
+
+// Complete notes that what stands is what shall stand, the entry or nothing, if the
+// day is withdrawn, or not, as is said.
+func (db *DB) Complete(ctx context.Context, ref day.Ref, target string, entry int64, withdrawn bool, at time.Time) error {
 	return db.write(ctx, ref.Merchant, fmt.Sprintf("complete day %s %s at %s", ref.Store, ref.Day, target), func(tx *tx) error {
-		return tx.posted(ref, target, entry, at)
+		return tx.posted(ref, target, entry, withdrawn, at)
 	})
 }
 
@@ -191,8 +222,8 @@ func (t *tx) postings(q query, args ...any) ([]posting.Posting, error) {
 func scanPosting(scan func(...any) error) (p posting.Posting, err error) {
 	var payload, hash []byte
 	var at, settled int64
-	if err = scan(&p.Merchant, &p.Store, &p.Day, &p.Target, &p.Revision, &p.Entry, &p.Reference, &payload, &hash, &p.State, &p.Attempts,
-		&p.Error, &p.RemoteID, &at, &settled); err != nil {
+	if err = scan(&p.Merchant, &p.Store, &p.Day, &p.Target, &p.Revision, &p.Entry, &p.Reference, &payload, &hash, &p.State, &p.Undo, &p.Attempts,
+		&p.Error, &p.Code, &p.RemoteID, &at, &settled); err != nil {
 		return p, err
 	}
 	p.At, p.SettledAt = moment(at), moment(settled)

@@ -77,14 +77,14 @@ func (c Chart) ToPost(key string) (Account, error) {
 	case !found:
 		for _, other := range c.Accounts {
 			if strings.EqualFold(other.Name, key) || strings.EqualFold(other.Code, key) {
-				return a, fmt.Errorf("account %q is written %q in the chart of accounts; change the mapping", key, other.Key())
+				return a, With(CodeAccount, fmt.Errorf("account %q is written %q in the chart of accounts; change the mapping", key, other.Key()))
 			}
 		}
-		return a, fmt.Errorf("account %q is not in the chart of accounts; add it there or choose another in the mapping", key)
+		return a, With(CodeAccount, fmt.Errorf("account %q is not in the chart of accounts; add it there or choose another in the mapping", key))
 	case !a.Active:
-		return a, fmt.Errorf("account %q (%s) was archived; restore it or choose another in the mapping", key, a.Name)
+		return a, With(CodeArchived, fmt.Errorf("account %q (%s) was archived; restore it or choose another in the mapping", key, a.Name))
 	case a.Closed != "":
-		return a, fmt.Errorf("account %q (%s) cannot be posted to: %s; choose another in the mapping", key, a.Name, a.Closed)
+		return a, With(CodeUnfit, fmt.Errorf("account %q (%s) cannot be posted to: %s; choose another in the mapping", key, a.Name, a.Closed))
 	}
 	return a, nil
 }
@@ -95,11 +95,11 @@ func (c Chart) TaxToPost(code string, a Account) (TaxCode, error) {
 	t, found := c.Tax(code)
 	switch {
 	case !found:
-		return t, fmt.Errorf("tax code %q is not there; add it or choose another in the mapping", code)
+		return t, With(CodeTax, fmt.Errorf("tax code %q is not there; add it or choose another in the mapping", code))
 	case !t.Active:
-		return t, fmt.Errorf("tax code %q was retired; choose another in the mapping", code)
+		return t, With(CodeTax, fmt.Errorf("tax code %q was retired; choose another in the mapping", code))
 	case len(t.Classes) > 0 && !slices.Contains(t.Classes, a.Class):
-		return t, fmt.Errorf("tax code %q cannot be used on account %q, which is of class %s; choose another in the mapping", code, a.Key(), a.Class)
+		return t, With(CodeTaxUnfit, fmt.Errorf("tax code %q cannot be used on account %q, which is of class %s; choose another in the mapping", code, a.Key(), a.Class))
 	}
 	return t, nil
 }
@@ -158,12 +158,20 @@ func (p Period) FirstOpen() bizday.Day {
 	return last.Add(1)
 }
 
+// Code is that of a day that is not open: a return that was filed weighs more.
+func (p Period) Code(d bizday.Day) string {
+	if d <= p.Filed {
+		return CodeFiled
+	}
+	return CodeClosed
+}
+
 // Check returns why a day cannot be posted to at a system, nil if it can.
 func (p Period) Check(d bizday.Day, system string) error {
 	if p.Open(d) {
 		return nil
 	}
-	return fmt.Errorf("day %s: the books are closed up to %s; reopen them at %s, or post to the first open day %s", d, max(p.Closed, p.Filed), system, p.FirstOpen())
+	return With(p.Code(d), fmt.Errorf("day %s: the books are closed up to %s; reopen them at %s, or post to the first open day %s", d, max(p.Closed, p.Filed), system, p.FirstOpen()))
 }
 
 // MaxAttachment is the largest file that can be attached, in bytes.

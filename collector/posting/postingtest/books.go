@@ -32,12 +32,16 @@ var ErrLost = errors.New("connection reset")
 // Books are accounting books in memory. They are unique by reference only if
 // Unique is set; otherwise a second post of a reference books it twice, as a
 // careless system would.
+//
+// They take postings off only if Reverses is set; of what was taken off a unique
+// reference stays used.
 type Books struct {
-	Unique bool
+	Unique, Reverses bool
 
 	mu     sync.Mutex
 	faults []Fault
 	booked []target.Payload
+	gone   map[string]bool
 	posts  int
 	period target.Period
 }
@@ -94,10 +98,11 @@ func (b *Books) next() Fault {
 
 // Capabilities implements target.Target.
 func (b *Books) Capabilities() target.Capabilities {
+	c := target.Capabilities{Uniqueness: target.LookUpOnly, LongestRequest: LongestRequest, Reverses: b.Reverses}
 	if b.Unique {
-		return target.Capabilities{Uniqueness: target.UniqueForEver, LongestRequest: LongestRequest}
+		c.Uniqueness = target.UniqueForEver
 	}
-	return target.Capabilities{Uniqueness: target.LookUpOnly, LongestRequest: LongestRequest}
+	return c
 }
 
 // Post implements target.Target.
@@ -118,6 +123,9 @@ func (b *Books) Post(ctx context.Context, p target.Payload) (target.Receipt, err
 		return target.Receipt{}, &target.Later{Rest: ThrottleRest, Err: errors.New("too many requests")}
 	case Refuse:
 		return target.Receipt{}, target.ErrRefused
+	}
+	if b.Unique && b.gone[p.Reference] {
+		return target.Receipt{}, target.ErrTaken
 	}
 	i := slices.IndexFunc(b.booked, func(q target.Payload) bool { return q.Reference == p.Reference })
 	switch {
@@ -181,8 +189,34 @@ func (b *Books) SetPeriod(p target.Period) {
 	b.period = p
 }
 
-// Reverse implements target.Target: these books do not.
-func (b *Books) Reverse(context.Context, string) error { return target.ErrNotOffered }
+// Reverse implements target.Target.
+func (b *Books) Reverse(_ context.Context, reference string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.Reverses {
+		return target.ErrNotOffered
+	}
+	fault := b.next()
+	switch fault {
+	case FailUnbooked:
+		return ErrLost
+	case Down:
+		return target.ErrUnavailable
+	case Throttle:
+		return &target.Later{Rest: ThrottleRest, Err: errors.New("too many requests")}
+	case Refuse:
+		return target.ErrRefused
+	}
+	b.booked = slices.DeleteFunc(b.booked, func(p target.Payload) bool { return p.Reference == reference })
+	if b.gone == nil {
+		b.gone = map[string]bool{}
+	}
+	b.gone[reference] = true
+	if fault == BookThenFail {
+		return ErrLost
+	}
+	return nil
+}
 
 // Attach implements target.Target: these books do not.
 func (b *Books) Attach(context.Context, string, target.Attachment) error { return target.ErrNotOffered }

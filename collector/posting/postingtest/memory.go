@@ -42,6 +42,7 @@ type Memory struct {
 	entries   map[day.Ref][]day.Entry
 	postings  map[subject][]posting.Posting
 	complete  map[subject]int64
+	withdrawn map[subject]bool
 }
 
 type stored struct {
@@ -64,7 +65,7 @@ type subject struct {
 func New(m merchant.Merchant) *Memory {
 	s := &Memory{
 		documents: map[string]*stored{}, agents: map[string]day.Agent{}, days: map[day.Ref]*storeDay{},
-		entries: map[day.Ref][]day.Entry{}, postings: map[subject][]posting.Posting{}, complete: map[subject]int64{}, mappings: map[int]merchant.Mapping{},
+		entries: map[day.Ref][]day.Entry{}, postings: map[subject][]posting.Posting{}, complete: map[subject]int64{}, withdrawn: map[subject]bool{}, mappings: map[int]merchant.Mapping{},
 	}
 	s.Configure(m)
 	return s
@@ -288,7 +289,7 @@ func (s *Memory) Due(context.Context) ([]posting.Due, error) {
 		for _, c := range s.merchant.Connections {
 			id := subject{ref, c.ID}
 			if s.complete[id] < newest.Version || !s.settled(id) {
-				due = append(due, posting.Due{Ref: ref, Target: c.ID, Entry: newest, Postings: slices.Clone(s.postings[id])})
+				due = append(due, posting.Due{Ref: ref, Target: c.ID, Entry: newest, Withdrawn: s.withdrawn[id], Postings: slices.Clone(s.postings[id])})
 			}
 		}
 	}
@@ -306,12 +307,12 @@ func (s *Memory) settled(id subject) bool {
 }
 
 // Intend implements posting.Store.
-func (s *Memory) Intend(_ context.Context, p posting.Posting) error {
+func (s *Memory) Intend(_ context.Context, p posting.Posting, withdrawn bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id := subject{p.Ref, p.Target}
 	entries := s.entries[p.Ref]
-	if len(entries) == 0 || entries[len(entries)-1].Version != p.Entry || !s.settled(id) || p.Revision != len(s.postings[id])+1 {
+	if len(entries) == 0 || !withdrawn && entries[len(entries)-1].Version != p.Entry || withdrawn && p.Entry != 0 || !s.settled(id) || p.Revision != len(s.postings[id])+1 || s.withdrawn[id] != withdrawn {
 		return posting.ErrStale
 	}
 	for other, postings := range s.postings {
@@ -338,12 +339,18 @@ func (s *Memory) Advance(_ context.Context, p posting.Posting, from string) erro
 		if q.State != from || q.Attempts != p.Attempts {
 			return posting.ErrStale
 		}
-		q.State, q.Error, q.RemoteID, q.SettledAt = p.State, p.Error, p.RemoteID, p.SettledAt
+		if posting.Settled(from) && !posting.Settled(p.State) && !s.settled(id) {
+			return posting.ErrStale
+		}
+		if q.Undo != p.Undo {
+			q.Attempts = 0
+		}
+		q.State, q.Undo, q.Error, q.Code, q.RemoteID, q.SettledAt = p.State, p.Undo, p.Error, p.Code, p.RemoteID, p.SettledAt
 		if p.State == posting.Sent {
 			q.Attempts++
 		}
 		s.postings[id][i] = q
-		if p.State == posting.Posted {
+		if p.State == posting.Posted && !s.withdrawn[id] && q.Entry > 0 {
 			s.complete[id] = max(s.complete[id], q.Entry)
 		}
 		return nil
@@ -352,12 +359,45 @@ func (s *Memory) Advance(_ context.Context, p posting.Posting, from string) erro
 }
 
 // Complete implements posting.Store.
-func (s *Memory) Complete(_ context.Context, ref day.Ref, target string, entry int64, _ time.Time) error {
+func (s *Memory) Complete(_ context.Context, ref day.Ref, target string, entry int64, withdrawn bool, _ time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	id := subject{ref, target}
-	s.complete[id] = max(s.complete[id], entry)
+	if id := (subject{ref, target}); s.withdrawn[id] == withdrawn {
+		s.complete[id] = max(s.complete[id], entry)
+	}
 	return nil
+}
+
+// Decide notes that nothing of a day shall stand at a target, or that it shall
+// stand again.
+func (s *Memory) Decide(_ context.Context, d posting.Decision) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, undo := subject{d.Ref, d.Target}, d.What == posting.DecideUndo
+	if s.withdrawn[id] == undo {
+		return false, nil
+	}
+	s.withdrawn[id], s.complete[id] = undo, 0
+	for i, p := range s.postings[id] {
+		if !undo && p.Undo && (p.State == posting.Intended || p.State == posting.Refused || p.State == posting.Parked) {
+			s.postings[id][i].State, s.postings[id][i].Undo = posting.Posted, false
+		}
+	}
+	return true, nil
+}
+
+// Restore notes that a posting is to be taken off and posted anew.
+func (s *Memory) Restore(_ context.Context, d posting.Decision) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id := subject{d.Ref, d.Target}
+	for i, p := range s.postings[id] {
+		if p.Reference == d.Reference && p.State == posting.Posted && s.settled(id) {
+			s.postings[id][i].State, s.postings[id][i].Undo, s.postings[id][i].Attempts, s.complete[id] = posting.Intended, true, 0, 0
+			return nil
+		}
+	}
+	return ErrNone
 }
 
 // Adopt implements posting.Store.

@@ -9,7 +9,9 @@ import (
 
 	"tillbook.example/tillbook/collector/audit"
 	"tillbook.example/tillbook/collector/day"
+	"tillbook.example/tillbook/collector/logbook"
 	"tillbook.example/tillbook/collector/posting"
+	"tillbook.example/tillbook/collector/storage"
 	"tillbook.example/tillbook/shared/bizday"
 )
 
@@ -21,7 +23,7 @@ func postingTests() []test {
 			want := posting.Due{Ref: b.ref(), Target: xero, Entry: entry(b.ref(), 1)}
 			equal(b, "due", b.due(), []posting.Due{want})
 			p := intent(b.ref(), 1, 1)
-			b.must(b.db.Intend(b.Context(), p))
+			b.must(b.db.Intend(b.Context(), p, false))
 			want.Postings = []posting.Posting{p}
 			equal(b, "due", b.due(), []posting.Due{want})
 			p.State = posting.Sent
@@ -45,7 +47,7 @@ func postingTests() []test {
 			b.apply(configuration(mine))
 			b.closed(1)
 			p := intent(b.ref(), 1, 1)
-			b.must(b.db.Intend(b.Context(), p))
+			b.must(b.db.Intend(b.Context(), p, false))
 			p.State = posting.Posted
 			if err := b.db.Advance(b.Context(), p, posting.Sent); !errors.Is(err, posting.ErrStale) {
 				b.Error(err)
@@ -56,12 +58,12 @@ func postingTests() []test {
 			b.apply(configuration(mine))
 			b.closed(1)
 			p := intent(b.ref(), 1, 1)
-			b.must(b.db.Intend(b.Context(), p))
-			b.must(b.db.Intend(b.Context(), p))
+			b.must(b.db.Intend(b.Context(), p, false))
+			b.must(b.db.Intend(b.Context(), p, false))
 			changed := p
 			changed.Hash = hashOf("other payload")
 			for name, other := range map[string]posting.Posting{"the next revision": intent(b.ref(), 2, 1), "another payload": changed} {
-				if err := b.db.Intend(b.Context(), other); !errors.Is(err, posting.ErrStale) {
+				if err := b.db.Intend(b.Context(), other, false); !errors.Is(err, posting.ErrStale) {
 					b.Errorf("%s: %v", name, err)
 				}
 			}
@@ -70,23 +72,23 @@ func postingTests() []test {
 			b.apply(configuration(mine))
 			b.closed(1)
 			b.must(b.db.Reopen(b.Context(), b.ref(), noon))
-			b.must(b.db.Intend(b.Context(), intent(b.ref(), 1, 1))) // the day is open, but its newest entry is still 1
+			b.must(b.db.Intend(b.Context(), intent(b.ref(), 1, 1), false)) // the day is open, but its newest entry is still 1
 			b.post(1, 1)
 			b.must(b.db.Save(b.Context(), entry(b.ref(), 2)))
 			for _, p := range []posting.Posting{intent(b.ref(), 2, 1), intent(b.ref(), 3, 2), intent(b.ref(), 2, 3)} {
-				if err := b.db.Intend(b.Context(), p); !errors.Is(err, posting.ErrStale) {
+				if err := b.db.Intend(b.Context(), p, false); !errors.Is(err, posting.ErrStale) {
 					b.Errorf("revision %d of entry %d: %v", p.Revision, p.Entry, err)
 				}
 			}
 			equal(b, "due", b.due()[0].Entry.Version, 2)
-			b.must(b.db.Intend(b.Context(), intent(b.ref(), 2, 2)))
+			b.must(b.db.Intend(b.Context(), intent(b.ref(), 2, 2), false))
 			b.post(2, 2)
 			equal(b, "due", len(b.due()), 0)
 		}},
 		{"a reference belongs to one subject", func(b *bundle) {
 			b.apply(configuration(mine))
 			b.closed(1)
-			b.must(b.db.Intend(b.Context(), intent(b.ref(), 1, 1)))
+			b.must(b.db.Intend(b.Context(), intent(b.ref(), 1, 1), false))
 			other := b.ref()
 			other.Day = yesterday
 			l := b.lane(mine, "agent-2", 1)
@@ -95,28 +97,28 @@ func postingTests() []test {
 			b.must(b.db.Save(b.Context(), entry(other, 1)))
 			p := intent(other, 1, 1)
 			p.Reference = intent(b.ref(), 1, 1).Reference
-			if err := b.db.Intend(b.Context(), p); !errors.Is(err, posting.ErrReference) {
+			if err := b.db.Intend(b.Context(), p, false); !errors.Is(err, posting.ErrReference) {
 				b.Error(err)
 			}
 		}},
 		{"what is complete without a posting is not due", func(b *bundle) {
 			b.apply(configuration(mine))
 			b.closed(1)
-			b.must(b.db.Complete(b.Context(), b.ref(), xero, 1, noon))
+			b.must(b.db.Complete(b.Context(), b.ref(), xero, 1, false, noon))
 			equal(b, "due", len(b.due()), 0)
 			b.must(b.db.Reopen(b.Context(), b.ref(), noon))
 			b.must(b.db.Save(b.Context(), entry(b.ref(), 2)))
 			equal(b, "due", len(b.due()), 1)
-			b.must(b.db.Complete(b.Context(), b.ref(), xero, 1, noon)) // late, of an older entry
+			b.must(b.db.Complete(b.Context(), b.ref(), xero, 1, false, noon)) // late, of an older entry
 			equal(b, "due", len(b.due()), 1)
-			b.must(b.db.Complete(b.Context(), b.ref(), xero, 2, noon))
-			b.must(b.db.Complete(b.Context(), b.ref(), xero, 1, noon))
+			b.must(b.db.Complete(b.Context(), b.ref(), xero, 2, false, noon))
+			b.must(b.db.Complete(b.Context(), b.ref(), xero, 1, false, noon))
 			equal(b, "due", len(b.due()), 0)
 		}},
 		{"an unsettled posting is due even where its connection is gone", func(b *bundle) {
 			b.apply(configuration(mine))
 			b.closed(1)
-			b.must(b.db.Intend(b.Context(), intent(b.ref(), 1, 1)))
+			b.must(b.db.Intend(b.Context(), intent(b.ref(), 1, 1), false))
 			m := configuration(mine)
 			m.Connections = nil
 			b.apply(m)
@@ -150,9 +152,99 @@ func postingTests() []test {
 			equal(b, "postings", len(due[0].Postings), 2)
 			equal(b, "state", due[0].Postings[0].State, posting.Posted)
 			equal(b, "entry", due[0].Postings[0].Entry, 0)
-			b.must(b.db.Intend(b.Context(), intent(b.ref(), 3, 1)))
+			b.must(b.db.Intend(b.Context(), intent(b.ref(), 3, 1), false))
 			b.post(3, 1)
 			equal(b, "due", len(b.due()), 0)
+		}},
+		{"a withdrawn day is due until nothing of it stands", func(b *bundle) {
+			b.apply(configuration(mine))
+			b.closed(1)
+			b.must(b.db.Intend(b.Context(), intent(b.ref(), 1, 1), false))
+			b.post(1, 1)
+			decide := func(what string, changes bool) {
+				b.Helper()
+				changed, err := b.db.Decide(b.Context(), posting.Decision{Ref: b.ref(), Target: xero, What: what, By: "ann", At: noon})
+				b.must(err)
+				equal(b, what+" changes", changed, changes)
+			}
+			decide(posting.DecideUndo, true)
+			decide(posting.DecideUndo, false)
+			equal(b, "withdrawn", b.due()[0].Withdrawn, true)
+			if err := b.db.Intend(b.Context(), intent(b.ref(), 2, 1), false); !errors.Is(err, posting.ErrStale) {
+				b.Errorf("intended by who does not know of the undo: %v", err)
+			}
+			b.must(b.db.Complete(b.Context(), b.ref(), xero, 1, false, noon)) // nor does this one
+			equal(b, "due", len(b.due()), 1)
+			p := b.due()[0].Postings[0]
+			p.State, p.Undo = posting.Intended, true
+			b.must(b.db.Advance(b.Context(), p, posting.Posted))
+			p.Attempts, p.State = 0, posting.Sent
+			b.must(b.db.Advance(b.Context(), p, posting.Intended))
+			p.Attempts, p.State, p.Code = 1, posting.Refused, "books_closed"
+			b.must(b.db.Advance(b.Context(), p, posting.Sent))
+			equal(b, "posting", b.due()[0].Postings, []posting.Posting{p})
+			p.State = posting.Undone
+			b.must(b.db.Advance(b.Context(), p, posting.Refused))
+			b.must(b.db.Complete(b.Context(), b.ref(), xero, 1, true, noon))
+			equal(b, "due", len(b.due()), 0)
+			b.must(b.db.EachWithdrawn(b.Context(), mine, func(ref day.Ref, target string) error {
+				equal(b, "withdrawn", ref, b.ref())
+				equal(b, "at", target, xero)
+				return nil
+			}))
+			b.must(b.db.Reopen(b.Context(), b.ref(), noon))
+			b.must(b.db.Save(b.Context(), entry(b.ref(), 2)))
+			b.must(b.db.Complete(b.Context(), b.ref(), xero, 2, true, noon))
+			equal(b, "due", len(b.due()), 0)
+			b.must(errOf(b.db.Decide(b.Context(), posting.Decision{Ref: b.ref(), Target: xero, What: posting.DecideRepost, By: "ann", At: noon.Add(time.Minute)})))
+			equal(b, "withdrawn", b.due()[0].Withdrawn, false)
+			b.must(b.db.Intend(b.Context(), intent(b.ref(), 2, 2), false))
+			b.post(2, 2)
+			equal(b, "due", len(b.due()), 0)
+			var said []string
+			b.must(b.db.EachAct(b.Context(), mine, func(a logbook.Act) error {
+				said = append(said, a.By+" "+a.What)
+				return nil
+			}))
+			equal(b, "decisions", said[len(said)-3:], []string{"ann undo", " reopen", "ann repost"})
+			_, err := b.db.Decide(b.Context(), posting.Decision{Ref: b.ref(), Target: "none", What: posting.DecideUndo, At: noon})
+			if !errors.Is(err, storage.ErrNone) {
+				b.Errorf("undone where nothing was posted: %v", err)
+			}
+		}},
+		{"an undo that was not carried out is taken back with the decision", func(b *bundle) {
+			b.apply(configuration(mine))
+			b.closed(1)
+			b.must(b.db.Intend(b.Context(), intent(b.ref(), 1, 1), false))
+			b.post(1, 1)
+			b.must(errOf(b.db.Decide(b.Context(), posting.Decision{Ref: b.ref(), Target: xero, What: posting.DecideUndo, At: noon})))
+			p := b.due()[0].Postings[0]
+			posted := p
+			p.State, p.Undo = posting.Intended, true
+			b.must(b.db.Advance(b.Context(), p, posting.Posted))
+			b.must(errOf(b.db.Decide(b.Context(), posting.Decision{Ref: b.ref(), Target: xero, What: posting.DecideRepost, At: noon.Add(time.Minute)})))
+			posted.Attempts = 0
+			equal(b, "postings", b.due()[0].Postings, []posting.Posting{posted})
+		}},
+		{"what is restored is taken off and posted anew, one at a time", func(b *bundle) {
+			b.apply(configuration(mine))
+			b.closed(1)
+			b.must(b.db.Intend(b.Context(), intent(b.ref(), 1, 1), false))
+			b.post(1, 1)
+			b.must(b.db.Reopen(b.Context(), b.ref(), noon))
+			b.must(b.db.Save(b.Context(), entry(b.ref(), 2)))
+			b.must(b.db.Intend(b.Context(), intent(b.ref(), 2, 2), false))
+			d := posting.Decision{Ref: b.ref(), Target: xero, Reference: intent(b.ref(), 1, 1).Reference, What: posting.DecideRestore, At: noon}
+			if err := b.db.Restore(b.Context(), d); !errors.Is(err, posting.ErrStale) {
+				b.Errorf("beside an unsettled one: %v", err)
+			}
+			b.post(2, 2)
+			b.must(b.db.Restore(b.Context(), d))
+			due := b.due()[0]
+			equal(b, "state", []any{due.Postings[0].State, due.Postings[0].Undo, due.Postings[0].Attempts, due.Withdrawn}, []any{posting.Intended, true, 0, false})
+			if err := b.db.Restore(b.Context(), d); !errors.Is(err, storage.ErrNone) {
+				b.Errorf("twice: %v", err)
+			}
 		}},
 		{"of many that intend at once one does", func(b *bundle) {
 			b.apply(configuration(mine))
@@ -164,7 +256,7 @@ func postingTests() []test {
 				p := intent(b.ref(), 1, 1)
 				p.Hash = hashOf(string(rune('a' + i)))
 				group.Go(func() {
-					err := db.Intend(b.Context(), p)
+					err := db.Intend(b.Context(), p, false)
 					if err == nil {
 						won <- i
 					} else if !errors.Is(err, posting.ErrStale) {
@@ -177,6 +269,9 @@ func postingTests() []test {
 		}},
 	}
 }
+
+// errOf is what a call that also returns something failed with.
+func errOf[T any](_ T, err error) error { return err }
 
 // post takes a posting from intended to posted.
 func (b *bundle) post(revision int, version int64) {

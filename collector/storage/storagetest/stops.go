@@ -107,7 +107,7 @@ func stopTests() []test {
 			b.commit(l, 1, 2)
 			b.closed(1)
 			p := intent(b.ref(), 1, 1)
-			b.must(b.db.Intend(b.Context(), p))
+			b.must(b.db.Intend(b.Context(), p, false))
 			p.State = "refused"
 			b.must(b.db.Advance(b.Context(), p, "intended"))
 			all, _, err := b.db.Outcomes(b.Context(), mine, bizday.Day("2026-02-28"))

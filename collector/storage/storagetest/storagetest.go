@@ -135,7 +135,7 @@ func (b *bundle) settle(id string) {
 	b.must(b.db.Accept(b.Context(), ref, "z.net", "olga", noon))
 	b.must(b.db.Set(b.Context(), ref, 3, day.Closing, nil, noon))
 	b.must(b.db.Save(b.Context(), entry(ref, 3)))
-	b.must(b.db.Intend(b.Context(), intent(ref, 1, 3)))
+	b.must(b.db.Intend(b.Context(), intent(ref, 1, 3), false))
 }
 
 // dump is all that is stored of a merchant, as text.

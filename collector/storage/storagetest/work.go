@@ -75,7 +75,7 @@ func workTests() []test {
 			ref := day.Ref{Merchant: mine, Store: store, Day: today}
 			b.must(b.db.Save(b.Context(), entry(ref, 1)))
 			intended := intent(ref, 1, 1)
-			b.must(b.db.Intend(b.Context(), intended))
+			b.must(b.db.Intend(b.Context(), intended, false))
 			sent := intended
 			sent.State = posting.Sent
 			next := intent(ref, 2, 1)
@@ -87,9 +87,9 @@ func workTests() []test {
 			for what, write := range map[string]func(context.Context) error{
 				"set":      func(ctx context.Context) error { return b.db.Set(ctx, ref, 1, day.Closing, nil, noon) },
 				"save":     func(ctx context.Context) error { return b.db.Save(ctx, entry(ref, 1)) },
-				"intend":   func(ctx context.Context) error { return b.db.Intend(ctx, next) },
+				"intend":   func(ctx context.Context) error { return b.db.Intend(ctx, next, false) },
 				"advance":  func(ctx context.Context) error { return b.db.Advance(ctx, sent, posting.Intended) },
-				"complete": func(ctx context.Context) error { return b.db.Complete(ctx, ref, xero, 1, noon) },
+				"complete": func(ctx context.Context) error { return b.db.Complete(ctx, ref, xero, 1, false, noon) },
 				"adopt":    func(ctx context.Context) error { return b.db.Adopt(ctx, []posting.Posting{next}) },
 			} {
 				if err := write(late); !errors.Is(err, work.ErrLost) {
