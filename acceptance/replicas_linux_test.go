@@ -21,8 +21,9 @@ import (
 var replicas = []string{"collector", "collector-2"}
 
 // openReplicas makes a shop with two collectors on a PostgreSQL database, whose
-// agents reach either by one port, as behind a load balancer.
-func openReplicas(t *testing.T, dsn string) *shop {
+// agents reach either by one port, as behind a load balancer. more is added to
+// their configuration.
+func openReplicas(t *testing.T, dsn, more string) *shop {
 	t.Helper()
 	s := bare(t)
 	var ports []int
@@ -37,7 +38,7 @@ func openReplicas(t *testing.T, dsn string) *shop {
 	s.must(s.Write("merchant.yaml", merchantYAML(s.Path("books"), "")))
 	for i, data := range replicas {
 		s.must(s.Write(data+"/collector.yaml", fmt.Sprintf("agents: {listen: \"127.0.0.1:%d\", hosts: [localhost], port: \"%d\"}\nops: {listen: \"127.0.0.1:0\"}\n"+
-			"work: {every: 300ms, audit: 1h, term: 2s}\ndatabase: {dsn: %q}\n", ports[i], front, dsn)))
+			"work: {every: 300ms, audit: 1h, term: 2s}\ndatabase: {dsn: %q}\n%s", ports[i], front, dsn, more)))
 		if i > 0 { // the authority is made by the first
 			for _, file := range []string{"authority.key", "authority.pem"} {
 				text, err := os.ReadFile(s.Path(replicas[0], file))
@@ -66,33 +67,12 @@ func TestTwoCollectorsOnOneDatabaseKeepEverySaleOnceWhileTheyAreKilledAndPaused(
 		}
 	})
 	dsn := server.Database(t)
-	s := openReplicas(t, dsn)
+	s := openReplicas(t, dsn, "")
 	agents := []string{"agent-a", "agent-b"}
 	for _, agent := range agents {
 		s.join(agent, "")
 	}
-	sold := make([]int, len(agents)) // how many each till has rung up
-	stop := make(chan struct{})
-	var selling sync.WaitGroup
-	for i, agent := range agents {
-		selling.Go(func() {
-			for n := 1; ; n++ {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				for s.push(agent, fmt.Sprintf("k%d", n), sale(fmt.Sprint(i+1), n, int64(100+n%977))) != 201 {
-					if s.ctx.Err() != nil {
-						return
-					}
-					pause(s.ctx, 20*time.Millisecond)
-				}
-				sold[i] = n
-				pause(s.ctx, 5*time.Millisecond)
-			}
-		})
-	}
+	stop := s.selling(agents)
 	random := rand.New(rand.NewPCG(3, 4))
 	begun := time.Now()
 	took := func(what string) { t.Logf("%s after %s", what, time.Since(begun).Round(100*time.Millisecond)) }
@@ -111,8 +91,7 @@ func TestTwoCollectorsOnOneDatabaseKeepEverySaleOnceWhileTheyAreKilledAndPaused(
 		s.must(syscall.Kill(s.Pid(victim), syscall.SIGCONT))
 		took(victim + " was paused and goes on")
 	}
-	close(stop)
-	selling.Wait()
+	sold := stop()
 	took("all is rung up")
 	for _, agent := range agents {
 		s.sent(agent)
@@ -123,17 +102,66 @@ func TestTwoCollectorsOnOneDatabaseKeepEverySaleOnceWhileTheyAreKilledAndPaused(
 	s.rungUp(dsn, sold)
 }
 
-// rungUp wants exactly the sales of each till to be stored, booked and posted.
-func (s *shop) rungUp(dsn string, sold []int) {
+// selling has a till ring up at each agent, one sale after the other, until stop is
+// called; stop returns how many each has rung up.
+func (s *shop) selling(agents []string) (stop func() []int) {
+	sold := make([]int, len(agents))
+	enough := make(chan struct{})
+	var tills sync.WaitGroup
+	for i, agent := range agents {
+		tills.Go(func() {
+			for n := 1; ; n++ {
+				select {
+				case <-enough:
+					return
+				default:
+				}
+				for s.push(agent, fmt.Sprintf("k%d", n), sale(fmt.Sprint(i+1), n, int64(100+n%977))) != 201 {
+					if s.ctx.Err() != nil {
+						return
+					}
+					pause(s.ctx, 20*time.Millisecond)
+				}
+				sold[i] = n
+				pause(s.ctx, 5*time.Millisecond)
+			}
+		})
+	}
+	return func() []int {
+		close(enough)
+		tills.Wait()
+		return sold
+	}
+}
+
+// holdsIn waits until at least so many documents are stored in a PostgreSQL database.
+func (s *shop) holdsIn(dsn string, documents int) {
 	s.t.Helper()
+	s.must(installation.Wait(s.ctx, fmt.Sprintf("%d documents are stored", documents), func() (bool, error) {
+		stored, err := s.revisions(dsn)
+		return len(stored) >= documents, err
+	}))
+}
+
+// revisions returns how often each key is stored.
+func (s *shop) revisions(dsn string) (map[string]int, error) {
 	db, err := storage.Open(s.ctx, storage.Options{DSN: dsn})
-	s.must(err)
+	if err != nil {
+		return nil, err
+	}
 	revisions := map[string]int{}
 	err = db.EachDocument(s.ctx, "corner", func(d audit.Document) error {
 		revisions[d.Key]++
 		return nil
 	})
-	s.must(errors.Join(err, db.Close()))
+	return revisions, errors.Join(err, db.Close())
+}
+
+// rungUp wants exactly the sales of each till to be stored, booked and posted.
+func (s *shop) rungUp(dsn string, sold []int) {
+	s.t.Helper()
+	revisions, err := s.revisions(dsn)
+	s.must(err)
 	var gross int64
 	wanted := 0
 	for till, n := range sold {

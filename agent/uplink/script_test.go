@@ -3,6 +3,7 @@ package uplink_test
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"testing"
 	"testing/synctest"
@@ -41,6 +42,7 @@ type call struct {
 	hang   context.CancelFunc
 	said   chan *tillbookv1.Up
 	answer chan *tillbookv1.Down
+	deaf   chan struct{} // closed: it takes nothing more, though it may still speak
 }
 
 // Dial implements uplink.Carrier.
@@ -48,7 +50,7 @@ func (c *collector) Dial(ctx context.Context) (uplink.Session, error) {
 	if c.away {
 		return nil, errors.New("nobody is there")
 	}
-	s := &call{t: c.t, said: make(chan *tillbookv1.Up, 100), answer: make(chan *tillbookv1.Down)}
+	s := &call{t: c.t, said: make(chan *tillbookv1.Up, 100), answer: make(chan *tillbookv1.Down), deaf: make(chan struct{})}
 	s.ctx, s.hang = context.WithCancel(ctx)
 	c.calls <- s
 	return s, nil
@@ -57,6 +59,11 @@ func (c *collector) Dial(ctx context.Context) (uplink.Session, error) {
 func (s *call) Send(m *tillbookv1.Up) error {
 	if s.ctx.Err() != nil {
 		return s.ctx.Err()
+	}
+	select {
+	case <-s.deaf:
+		return io.EOF
+	default:
 	}
 	s.said <- m
 	return nil

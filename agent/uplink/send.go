@@ -60,7 +60,7 @@ func (s *session) sendNext() (sent bool, wait time.Duration, err error) {
 		return false, 0, err
 	}
 	if err := s.carrier.Send(m.up); err != nil {
-		return false, 0, fmt.Errorf("send numbers up to %d: %w", m.last, err)
+		return false, 0, fmt.Errorf("%w numbers up to %d: %w", errSend, m.last, err)
 	}
 	if len(s.flight) == 0 {
 		s.since = now

@@ -17,7 +17,13 @@ const (
 	defaultCredits = 8
 	maxCredits     = 64
 	maxHellos      = 8 // in one session
+	// lastWords bounds the wait for what the collector said before the line took
+	// nothing more.
+	lastWords = 2 * time.Second
 )
+
+// errSend: the line takes nothing more. Whoever ended it may have said why.
+var errSend = errors.New("send")
 
 // session is one connection with the collector.
 type session struct {
@@ -82,6 +88,9 @@ func (u *Uplink) session(ctx context.Context, m *mark) (moved bool, err error) {
 	})
 	start := time.Now()
 	err = s.run(ctx, in)
+	if errors.Is(err, errSend) {
+		err = s.hearOut(ctx, in, err)
+	}
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause
 	}
@@ -130,6 +139,32 @@ func (s *session) run(ctx context.Context, in <-chan received) error {
 	}
 }
 
+// hearOut takes what the collector said before its side ended, and returns its
+// refusal, or else err.
+func (s *session) hearOut(ctx context.Context, in <-chan received, err error) error {
+	limit := time.NewTimer(lastWords)
+	defer limit.Stop()
+	for {
+		select {
+		case r := <-in:
+			var refused *RefusedError
+			switch r.down.GetMessage().(type) {
+			case *tillbookv1.Down_Refusal, *tillbookv1.Down_Ack:
+				if said := s.handle(ctx, r); errors.As(said, &refused) {
+					return refused
+				}
+			}
+			if r.err != nil {
+				return err
+			}
+		case <-limit.C:
+			return err
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
 func (s *session) hello() error {
 	if s.hellos++; s.hellos > maxHellos {
 		return errors.New("the collector answered Hello again and again without a welcome that holds")
@@ -142,7 +177,7 @@ func (s *session) hello() error {
 	h.Protocol, h.Agent, h.Version, h.Boot = wire.Protocol, s.o.Agent, s.o.Version, s.boot[:]
 	h.ClockUs = time.Now().UnixMicro()
 	if err := s.carrier.Send(&tillbookv1.Up{Message: &tillbookv1.Up_Hello{Hello: h}}); err != nil {
-		return fmt.Errorf("send hello: %w", err)
+		return fmt.Errorf("%w hello: %w", errSend, err)
 	}
 	return nil
 }
@@ -370,7 +405,7 @@ func (s *session) tick(ctx context.Context) error {
 	h.Next = s.o.Outbox.Next() - s.mark.base()
 	h.Captured = s.captured()
 	if err := s.carrier.Send(&tillbookv1.Up{Message: &tillbookv1.Up_Heartbeat{Heartbeat: h}}); err != nil {
-		return fmt.Errorf("send heartbeat: %w", err)
+		return fmt.Errorf("%w heartbeat: %w", errSend, err)
 	}
 	return nil
 }

@@ -382,6 +382,28 @@ func TestAttemptsSpreadOutAndHeedRefusals(t *testing.T) {
 	})
 }
 
+func TestARefusalIsHeardThoughTheLineTakesNothingMore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, s := running(t, nil)
+		s.welcome(ours(t, c, 5))
+		s.hearBatch()
+		close(s.deaf)
+		fill(c.disk, 1)
+		synctest.Wait() // it could not be sent
+		at := time.Now()
+		s.ack(theirs(t, c, 7))
+		s.say(&tillbookv1.Down{Message: &tillbookv1.Down_Refusal{Refusal: &tillbookv1.Refusal{Code: "draining", Retry: true, AfterMs: 3000}}})
+		if status := c.up.Status(); status.Refusal != "draining" || status.Stored != 17 {
+			t.Errorf("status %+v, want the refusal and what was acknowledged before it", status)
+		}
+		<-c.calls
+		if wait := time.Since(at); wait < 3*time.Second {
+			t.Errorf("tried again after %s, was asked to wait for 3 s", wait)
+		}
+	})
+}
+
 func TestRejectedRecordsAreCountedAndNamedByLogNumber(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -5,7 +5,8 @@
 // Life cycle: New opens the database and the authority, Run takes in, closes,
 // proves and posts until its context ends, Close gives everything back. Any
 // moment is a good one to die: what was acknowledged is committed, and what was
-// under way is found again by its state.
+// under way is found again by its state. Stopping is for those beside it: agents
+// are told to go elsewhere, and nobody has to wait for the leases of a dead one.
 package app
 
 import (
@@ -15,6 +16,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -47,6 +49,10 @@ type App struct {
 	worker    *worker   // nil without the role work
 	ops       net.Listener
 	lastAudit atomic.Pointer[audit.Report]
+
+	stopping atomic.Bool
+	quit     chan struct{} // closed where no more work is begun
+	leave    chan struct{} // closed where agents are to leave
 }
 
 // Option changes how an App works.
@@ -81,7 +87,7 @@ func New(ctx context.Context, config Config, log *slog.Logger, options ...Option
 	if err := config.Check(); err != nil {
 		return nil, err
 	}
-	a := &App{config: config, log: log, now: time.Now}
+	a := &App{config: config, log: log, now: time.Now, quit: make(chan struct{}), leave: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close())
@@ -129,7 +135,8 @@ func (a *App) OpsAddr() string { return a.ops.Addr().String() }
 // DB returns the database, for commands and tests.
 func (a *App) DB() *storage.DB { return a.db }
 
-// Run works until ctx ends.
+// Run works until ctx ends, and then finishes what is in hand (Stop). It may be
+// called once.
 func (a *App) Run(ctx context.Context) error {
 	told := []any{"role", a.roles.String(), "ops", a.OpsAddr(), "version", buildinfo.Version}
 	if a.entrance != nil {
@@ -139,20 +146,66 @@ func (a *App) Run(ctx context.Context) error {
 		}
 		told = append(told, "agents", a.Addr(), "pin", ring.Active().Pin())
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return a.serveOps(ctx) })
+	running, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	group, running := errgroup.WithContext(running)
+	var parts sync.WaitGroup
+	part := func(run func(context.Context, *App) error) {
+		parts.Add(1)
+		group.Go(func() error {
+			defer parts.Done()
+			return run(running, a)
+		})
+	}
 	if a.entrance != nil {
-		group.Go(func() error { return a.entrance.run(ctx, a) })
+		part(a.entrance.run)
 	}
 	if a.worker != nil {
-		group.Go(func() error { return a.worker.run(ctx, a) })
+		part(a.worker.run)
 	}
+	group.Go(func() error { return a.serveOps(running) }) // to the end, for health and figures
+	group.Go(func() error {
+		defer end()
+		a.stop(ctx, running, &parts)
+		return nil
+	})
 	a.log.Info("collector runs", told...)
 	err := group.Wait()
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
 	return err
+}
+
+// stop waits until the collector is asked to stop, and lets its parts end: not
+// ready first, then no agent is served, and in the end nothing is waited for. It
+// returns at once where running ends, because a part failed.
+func (a *App) stop(asked, running context.Context, parts *sync.WaitGroup) {
+	select {
+	case <-asked.Done():
+	case <-running.Done():
+		return
+	}
+	a.log.Info("collector stops", "grace", a.config.Stop.Grace, "limit", a.config.Stop.Limit)
+	a.stopping.Store(true)
+	close(a.quit)
+	select {
+	case <-time.After(a.config.Stop.Grace):
+	case <-running.Done():
+		return
+	}
+	close(a.leave)
+	ended := make(chan struct{})
+	go func() {
+		parts.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-running.Done():
+	case <-time.After(a.config.Stop.Limit):
+		a.log.Warn("collector ends with work in hand, which others take over", "limit", a.config.Stop.Limit)
+	}
 }
 
 // Close gives everything back.

@@ -32,6 +32,7 @@ type Config struct {
 	Clouds   Clouds   `koanf:"clouds"`
 	Ops      Ops      `koanf:"ops"`
 	Work     Work     `koanf:"work"`
+	Stop     Stop     `koanf:"stop"`
 	Log      Log      `koanf:"log"`
 }
 
@@ -90,6 +91,15 @@ type Work struct {
 	Term time.Duration `koanf:"term"`
 }
 
+// Stop is how the collector ends when it is told to.
+type Stop struct {
+	// Grace is how long it goes on as before, but not ready, so that whoever sends
+	// agents here sees it in time.
+	Grace time.Duration `koanf:"grace"`
+	// Limit is how long what is in hand then may take before it is cut off.
+	Limit time.Duration `koanf:"limit"`
+}
+
 // Log says what is logged and how.
 type Log struct {
 	Level  string `koanf:"level"`
@@ -108,6 +118,7 @@ func Defaults() Config {
 		},
 		Ops:  Ops{Listen: "127.0.0.1:7420"},
 		Work: Work{Every: 5 * time.Second, Audit: 15 * time.Minute, Term: work.DefaultTerm},
+		Stop: Stop{Limit: 20 * time.Second},
 		Log:  Log{Level: "info", Format: "text"},
 	}
 }
@@ -189,6 +200,12 @@ func (c Config) Check() error {
 	}
 	if c.Work.Audit < time.Second {
 		bad("work.audit", "%s is too often", c.Work.Audit)
+	}
+	if c.Stop.Grace < 0 || c.Stop.Grace > time.Hour {
+		bad("stop.grace", "%s: up to one hour", c.Stop.Grace)
+	}
+	if c.Stop.Limit < time.Second || c.Stop.Limit > time.Hour {
+		bad("stop.limit", "%s: from one second to one hour", c.Stop.Limit)
 	}
 	oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf("log.format", c.Log.Format, "text", "json")

@@ -81,8 +81,11 @@ func (e *entrance) ready() error {
 	return nil
 }
 
-// run takes in what agents send until ctx ends.
+// run takes in what agents send until the app is to let them go; what they are at
+// then goes on until ctx ends.
 func (e *entrance) run(ctx context.Context, a *App) error {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		if err := e.server.Serve(e.listener); err != nil && ctx.Err() == nil {
@@ -98,8 +101,25 @@ func (e *entrance) run(ctx context.Context, a *App) error {
 		return nil
 	})
 	group.Go(func() error {
-		<-ctx.Done()
-		e.server.Stop()
+		defer end()
+		defer e.server.Stop()
+		select {
+		case <-a.leave:
+		case <-ctx.Done():
+			return nil
+		}
+		gone := make(chan struct{})
+		go func() {
+			e.server.GracefulStop() // connections end when what was asked over them is answered
+			close(gone)
+		}()
+		if err := e.intake.Drain(ctx); err != nil {
+			return nil // it took too long, which the app tells
+		}
+		select {
+		case <-gone:
+		case <-ctx.Done():
+		}
 		return nil
 	})
 	return group.Wait()

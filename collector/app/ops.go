@@ -63,6 +63,9 @@ func (a *App) ready(ctx context.Context) (ready bool, text string) {
 		err = errors.New("does not answer")
 	}
 	needs := []need{{"database", err}}
+	if a.stopping.Load() {
+		needs = append(needs, need{"running", errors.New("it is being stopped")})
+	}
 	if a.entrance != nil {
 		needs = append(needs, need{"certificate for agents", a.entrance.ready()})
 	}

@@ -50,12 +50,22 @@ func (a *App) openWorker() (*worker, error) {
 	return w, nil
 }
 
-// run works until ctx ends.
-func (w *worker) run(ctx context.Context, a *App) error {
+// run works until the app is to quit; what is in hand then goes on until ctx ends.
+func (w *worker) run(inHand context.Context, a *App) error {
+	ctx, quit := context.WithCancel(inHand)
+	defer quit()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
+		select {
+		case <-a.quit:
+			quit()
+		case <-ctx.Done():
+		}
+		return nil
+	})
+	group.Go(func() error {
 		every(ctx, a.config.Work.Every, func() {
-			if err := a.WorkOnce(ctx); err != nil && ctx.Err() == nil {
+			if err := a.WorkOnce(work.Quitting(inHand, a.quit)); err != nil && inHand.Err() == nil {
 				a.log.Error("close and post", "error", err)
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -76,8 +77,11 @@ type Service struct {
 	unpacker *wire.Unpacker
 	slots    chan struct{} // one for each batch in memory
 
-	mu   sync.Mutex
-	live map[fleet.Identity]map[*session]bool
+	mu       sync.Mutex
+	live     map[fleet.Identity]map[*session]bool
+	draining bool
+	leave    chan struct{} // closed where sessions are to end
+	left     chan struct{} // closed where they have
 
 	sessions                                         atomic.Int64
 	batches, records, rejected, forks, refusals, bad atomic.Uint64
@@ -99,7 +103,8 @@ func NewService(o Options) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start intake: %w", err)
 	}
-	return &Service{o: o, unpacker: unpacker, slots: make(chan struct{}, o.MaxBatches), live: map[fleet.Identity]map[*session]bool{}}, nil
+	return &Service{o: o, unpacker: unpacker, slots: make(chan struct{}, o.MaxBatches), live: map[fleet.Identity]map[*session]bool{},
+		leave: make(chan struct{}), left: make(chan struct{})}, nil
 }
 
 func fill[T int | uint32 | time.Duration](value *T, standard T) {
@@ -144,6 +149,7 @@ const (
 	RefusedFull     = "full"        // as many sessions as there may be
 	RefusedForking  = "forking"     // the numbering forked too often in one session
 	RefusedRestored = "restored"    // the database is another: say Hello again
+	RefusedDraining = "draining"    // this collector is being stopped: say Hello again, to another
 )
 
 func busy(what string, err error) *refusal {
@@ -169,7 +175,11 @@ func (s *Service) Serve(ctx context.Context, id fleet.Identity, stream Stream) e
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	session := &session{Service: s, id: id, stream: stream, log: log, recheck: make(chan struct{}, 1)}
-	defer s.enter(session)() // before the first look, so that no revocation falls between
+	leave, ok := s.enter(session) // before the first look, so that no revocation falls between
+	if !ok {
+		return s.end(log, stream, draining())
+	}
+	defer leave()
 	if err := session.allowed(ctx); err != nil {
 		return s.end(log, stream, err)
 	}
@@ -180,10 +190,14 @@ func (s *Service) Serve(ctx context.Context, id fleet.Identity, stream Stream) e
 	return s.end(log, stream, err)
 }
 
-// enter lists a session and returns what takes it off the list.
-func (s *Service) enter(entered *session) (leave func()) {
+// enter lists a session, unless none is let in any more, and returns what takes it
+// off the list.
+func (s *Service) enter(entered *session) (leave func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.draining {
+		return nil, false
+	}
 	if s.live[entered.id] == nil {
 		s.live[entered.id] = map[*session]bool{}
 	}
@@ -194,7 +208,38 @@ func (s *Service) enter(entered *session) (leave func()) {
 		if delete(s.live[entered.id], entered); len(s.live[entered.id]) == 0 {
 			delete(s.live, entered.id)
 		}
+		if s.draining && len(s.live) == 0 {
+			close(s.left)
+		}
+	}, true
+}
+
+// Drain lets no session in any more, and has each that there is end once what it
+// is at is committed and acknowledged. Their agents are told to come back, not all
+// at the same moment. It returns when none is left, or why that was not waited for.
+// It may be called once.
+func (s *Service) Drain(ctx context.Context) error {
+	s.mu.Lock()
+	s.draining = true
+	if len(s.live) == 0 {
+		close(s.left)
 	}
+	s.mu.Unlock()
+	close(s.leave)
+	select {
+	case <-s.left:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("let agents go: %w", ctx.Err())
+	}
+}
+
+// comeBack is within which time the agents of a collector that is being stopped
+// come back. It spreads them, and lets another collector take its place.
+const comeBack = 5 * time.Second
+
+func draining() *refusal {
+	return &refusal{code: RefusedDraining, text: "this collector is being stopped", retry: true, after: rand.N(comeBack)}
 }
 
 // Recheck has the sessions of an agent ask Allowed at once instead of at their

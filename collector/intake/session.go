@@ -75,6 +75,8 @@ func (s *session) run(ctx context.Context) error {
 				return err
 			}
 			heard = time.Now()
+		case <-s.leave:
+			return draining()
 		case <-s.recheck:
 			if err := s.check(ctx); err != nil {
 				return err

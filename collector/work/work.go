@@ -68,11 +68,12 @@ type Share struct {
 type Do func(ctx context.Context, i int) (rest time.Duration)
 
 // Each has do work on each of the subjects that could be claimed, in their order.
-// It ends early only when ctx does or when leases cannot be claimed.
+// It ends early only when ctx does, when it is to begin nothing more (Quitting), or
+// when leases cannot be claimed.
 func (s *Share) Each(ctx context.Context, subjects []Subject, do Do) error {
 	if s == nil {
 		for i := range subjects {
-			if err := ctx.Err(); err != nil {
+			if err := ctx.Err(); err != nil || quitting(ctx) {
 				return err
 			}
 			do(ctx, i)
@@ -83,7 +84,7 @@ func (s *Share) Each(ctx context.Context, subjects []Subject, do Do) error {
 	if batch == 0 {
 		batch = DefaultBatch
 	}
-	for first := 0; first < len(subjects); first += batch {
+	for first := 0; first < len(subjects) && !quitting(ctx); first += batch {
 		if err := s.batch(ctx, subjects, first, min(first+batch, len(subjects)), do); err != nil {
 			return err
 		}
@@ -127,7 +128,7 @@ func (s *Share) batch(ctx context.Context, subjects []Subject, first, last int, 
 			err = errors.Join(err, fmt.Errorf("release work: %w", failed))
 		}
 	}()
-	for i := first; i < last && working.Err() == nil; i++ {
+	for i := first; i < last && working.Err() == nil && !quitting(ctx); i++ {
 		if lease, ok := held[subjects[i]]; ok {
 			rests[lease.Subject] = do(Under(working, lease), i)
 		}
@@ -176,6 +177,24 @@ func (s *Share) keep(ctx context.Context, stop context.CancelCauseFunc, leases [
 			stop(fmt.Errorf("%w: %w", ErrLost, err))
 			return
 		}
+	}
+}
+
+type quitKey struct{}
+
+// Quitting returns a context under which Each begins nothing more once quit is
+// closed: what is in hand is finished, and the leases of the rest are released.
+func Quitting(ctx context.Context, quit <-chan struct{}) context.Context {
+	return context.WithValue(ctx, quitKey{}, quit)
+}
+
+func quitting(ctx context.Context) bool {
+	quit, _ := ctx.Value(quitKey{}).(<-chan struct{})
+	select {
+	case <-quit: // never, where there is none
+		return true
+	default:
+		return false
 	}
 }
 

@@ -245,3 +245,28 @@ func wait(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	}
 }
+
+func TestWhoQuitsFinishesWhatIsInHandAndLeavesTheRestToOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore()
+		for name, share := range map[string]*work.Share{"alone": nil, "one of many": {Store: s, Holder: "a", Term: time.Minute, Batch: 2}} {
+			quit := make(chan struct{})
+			var done []int
+			err := share.Each(work.Quitting(t.Context(), quit), subjects("a", "b", "c", "d"), func(ctx context.Context, i int) time.Duration {
+				close(quit)
+				if ctx.Err() != nil {
+					t.Errorf("%s: what is in hand was cut off", name)
+				}
+				done = append(done, i)
+				return 0
+			})
+			if err != nil || !slices.Equal(done, []int{0}) {
+				t.Errorf("%s: did %v, %v; want only what was in hand", name, done, err)
+			}
+		}
+		if held := s.held(); len(held) > 0 {
+			t.Errorf("still held: %v", held)
+		}
+	})
+}

@@ -215,17 +215,14 @@ func (i *Installation) Pid(data string) int {
 	return 0
 }
 
-// Stop asks the program over a data folder to stop and waits for it. One that
-// does not stop is killed, and that is an error.
-func (i *Installation) Stop(data string) error {
+// Ended waits for the program over a data folder to end, and returns how it did.
+// One that does not is killed, and that is an error.
+func (i *Installation) Ended(data string) error {
 	p, ok := i.processes[data]
 	if !ok {
 		return nil
 	}
 	delete(i.processes, data)
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("stop %s: %w", data, err)
-	}
 	timer := time.NewTimer(stopLimit)
 	defer timer.Stop()
 	select {
@@ -237,6 +234,19 @@ func (i *Installation) Stop(data string) error {
 	case <-timer.C:
 		return errors.Join(fmt.Errorf("%s did not stop within %s", data, stopLimit), p.cmd.Process.Kill())
 	}
+}
+
+// Stop asks the program over a data folder to stop and waits for it, as Ended does.
+func (i *Installation) Stop(data string) error {
+	p, ok := i.processes[data]
+	if !ok {
+		return nil
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		delete(i.processes, data)
+		return fmt.Errorf("stop %s: %w", data, err)
+	}
+	return i.Ended(data)
 }
 
 // Kill ends the program over a data folder at once, as a power cut ends it for
