@@ -1,8 +1,8 @@
 // Package books turns the documents of one store-day into one balanced entry,
 // by the mapping the merchant's accountant chose. BuildEvents does the same for
 // what no till states: payouts, fees, disputes, loans and what the bank credits.
-// SalesDocuments shows an entry in another form, and Jurisdictions reports what a
-// sales tax return asks for beside it.
+// Jurisdictions reports what a sales tax return asks for beside it. In which form
+// an entry goes into the books (journal, invoice, receipt) is the targets' matter.
 //
 // Build is a pure function: the same documents, mapping and rules version give
 // the same entry, byte for byte, in whatever order the documents come. Every

@@ -69,30 +69,3 @@ post_payouts: true
 	// CREDIT Card clearing 17.50
 	// 0 problems
 }
-
-func ExampleEntry_SalesDocuments() {
-	entry := books.Entry{Subject: "store-day/S1/2026-11-03", Currency: "GBP", Lines: []books.Line{
-		{Role: books.CashOnHand, Account: "Cash", Side: books.Debit, Amount: 1200},
-		{Role: books.Sales, Account: "Sales", Side: books.Credit, Amount: 1000, Tax: &books.Tax{Code: "STD", Base: 1000, Amount: 200, Direction: books.DirectionSale}},
-		{Role: books.OutputTax, Account: "VAT", Side: books.Credit, Amount: 200},
-	}}
-	mapping := books.Mapping{Currency: "GBP", Accounts: map[books.Role]string{books.OutputTax: "VAT"}, Taxes: []books.TaxRule{{Till: "A", Code: "STD"}}}
-	documents, err := entry.SalesDocuments(mapping, books.InvoiceForm, books.FormOptions{Taxed: true})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	for _, d := range documents {
-		fmt.Println(d.Kind, d.Total.Format(2))
-		for _, l := range d.Lines {
-			fmt.Println(l.Account, l.Amount.Format(2), l.TaxCode, l.Tax.Format(2))
-		}
-		for _, p := range d.Payments {
-			fmt.Println("paid:", p.Account, p.Amount.Format(2))
-		}
-	}
-	// Output:
-	// INVOICE 12.00
-	// Sales 10.00 STD 2.00
-	// paid: Cash 12.00
-}

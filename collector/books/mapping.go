@@ -56,8 +56,6 @@ type Mapping struct {
 	PostPayouts   bool      `yaml:"post_payouts,omitempty" json:"post_payouts,omitempty"`     // book what comes to the bank; else the bank feed does
 	CostOfGoods   bool      `yaml:"cost_of_goods,omitempty" json:"cost_of_goods,omitempty"`   // book the cost of goods sold where the till states it
 	Dimensions    []string  `yaml:"dimensions,omitempty" json:"dimensions,omitempty"`         // store, terminal, category, consumption: split lines by
-	Form          Form      `yaml:"form,omitempty" json:"form,omitempty"`                     // journal (default), zero_invoice, invoice; a posted day keeps its own
-	OutOfScope    string    `yaml:"out_of_scope,omitempty" json:"out_of_scope,omitempty"`     // tax code of the books for lines that are no turnover
 	// Tracking gives lines the dimensions of the books, as in class, location or
 	// department; at most MaxTracking of them.
 	Tracking []Tracking `yaml:"tracking,omitempty" json:"tracking,omitempty"`
@@ -224,10 +222,6 @@ func (m Mapping) Validate() error {
 	}
 	word("discounts", m.Discounts, "net", "gross")
 	word("tip_route", m.TipRoute, "drawer", "payroll", "tronc")
-	word("form", string(m.Form), string(JournalForm), string(ZeroForm), string(InvoiceForm))
-	if m.OutOfScope != "" {
-		text("out_of_scope", m.OutOfScope)
-	}
 	word("service_charge", m.ServiceCharge, "house", "staff")
 	for i, d := range m.Dimensions {
 		word(fmt.Sprintf("dimensions/%d", i+1), d, splits()...)

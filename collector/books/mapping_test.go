@@ -39,7 +39,6 @@ func TestAMappingThatIsWrongSaysWhereAndWhatWasMeant(t *testing.T) {
 		"dimension by a guess":      {"currency: GBP\ntracking: [{name: Class, by: stor}]\n", `did you mean "store"?`},
 		"dimension of a taken name": {"currency: GBP\ntracking: [{name: drawer, by: store}]\n", "is taken"},
 		"unknown field of tracking": {"currency: GBP\ntracking: [{name: Class, buy: store}]\n", `did you mean "by"?`},
-		"unknown form":              {"currency: GBP\nform: invoyce\n", `did you mean "invoice"?`},
 		"where it is eaten":         {"currency: GBP\ntaxes: [{till: A, consumption: EATIN, code: X}]\n", `did you mean "EAT_IN"?`},
 		"one reason twice":          {"currency: GBP\nreasons: {Tips: A, 'tips ': B}\n", "the same reason"},
 		"not a mapping":             {"- a\n", "line 1"},
@@ -58,8 +57,6 @@ func TestAMappingSaysWhatItChooses(t *testing.T) {
 	t.Parallel()
 	m, err := books.ParseMapping([]byte(`
 currency: AUD
-form: zero_invoice
-out_of_scope: BASEXCLUDED
 cost_of_goods: true
 post_payouts: true
 issuers: {Sister Ltd: Due from Sister Ltd}
@@ -70,7 +67,7 @@ tracking: [{name: Class, by: category, values: {Food: Kitchen}, else: Rest}]
 		t.Fatal(err)
 	}
 	want := books.Mapping{
-		Currency: "AUD", Form: books.ZeroForm, OutOfScope: "BASEXCLUDED", CostOfGoods: true, PostPayouts: true,
+		Currency: "AUD", CostOfGoods: true, PostPayouts: true,
 		Issuers: map[string]string{"Sister Ltd": "Due from Sister Ltd"}, Taxes: []books.TaxRule{{Till: "A", Consumption: "EAT_IN", Code: "GST"}},
 		Tracking: []books.Tracking{{Name: "Class", By: "category", Values: map[string]string{"Food": "Kitchen"}, Else: "Rest"}},
 	}

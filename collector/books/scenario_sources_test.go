@@ -5,9 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"tillbook.example/tillbook/collector/books"
 	"tillbook.example/tillbook/collector/books/profile"
-	"tillbook.example/tillbook/shared/document"
 )
 
 // sources names the law or standard that a treatment follows, by scenario.
@@ -81,41 +79,10 @@ func TestSourcesAreOfScenariosThatThereAre(t *testing.T) {
 	}
 }
 
-// formsOnPage shows one day in every form.
-func formsOnPage(t testing.TB, out *strings.Builder) {
-	t.Helper()
-	out.WriteString("\n## The forms of a day\n\nGoods of 120.00 with tax, 50.00 in cash and 70.00 by card. The form is the mapping's (form); a day that was posted keeps its own." +
-		" What it does to the accounts is the same in each.\n")
-	m := ukMapping(t, func(m *books.Mapping) { m.OutOfScope = "NONE" })
-	entry, _ := books.Build(day(m, receipt(document.Sale, "1", item("120.00", vat20("100.00", "20.00")), cash("50.00"), card("70.00"))))
-	for _, form := range books.Forms {
-		for _, taxed := range []bool{false, true} {
-			with := "tax on lines of its own"
-			if taxed {
-				with = "tax codes on its lines"
-			}
-			for _, d := range inForm(t, entry, m, form, books.FormOptions{Taxed: taxed}) {
-				fmt.Fprintf(out, "\n%s, %s:\n\n```\n", form, with)
-				for _, l := range d.Lines {
-					fmt.Fprintf(out, "%-11s %-20s %10s", d.Kind, l.Account, l.Amount.Format(2))
-					if l.TaxCode != "" {
-						fmt.Fprintf(out, "  %-7s %8s", l.TaxCode, l.Tax.Format(2))
-					}
-					out.WriteString("\n")
-				}
-				for _, p := range d.Payments {
-					fmt.Fprintf(out, "%-11s %-20s %10s\n", "paid", p.Account, p.Amount.Format(2))
-				}
-				out.WriteString("```\n")
-			}
-		}
-	}
-}
-
 // countriesOnPage writes the rules of each country with their sources.
 func countriesOnPage(t testing.TB, out *strings.Builder) {
 	t.Helper()
-	out.WriteString("\n## Countries\n\nA profile gives a mapping its tax codes, its out-of-scope code and its cash rounding; the merchant adds account names and the accountant changes what is to be otherwise.\n")
+	out.WriteString("\n## Countries\n\nA profile gives a mapping its tax codes and its cash rounding; the merchant adds account names and the accountant changes what is to be otherwise.\n")
 	for _, country := range profile.Countries() {
 		p, err := profile.Of(country)
 		if err != nil {
@@ -131,6 +98,6 @@ func countriesOnPage(t testing.TB, out *strings.Builder) {
 		for _, r := range p.Rules {
 			fmt.Fprintf(out, "| %s | %s | %s | %s | %s |\n", r.Topic, r.From, r.To, r.Text, r.Source)
 		}
-		fmt.Fprintf(out, "\nExempt `%s`, out of scope `%s`.\n", p.Exempt, p.OutOfScope)
+		fmt.Fprintf(out, "\nExempt `%s`.\n", p.Exempt)
 	}
 }

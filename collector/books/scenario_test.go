@@ -171,7 +171,6 @@ func accountingPage(t testing.TB) string {
 			}
 		}
 	}
-	formsOnPage(t, &out)
 	countriesOnPage(t, &out)
 	out.WriteString("\n## The mapping of these examples\n\n```yaml\n" + string(mapping) + "```\n")
 	return out.String()

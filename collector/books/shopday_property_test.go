@@ -125,6 +125,17 @@ func TestVoidsTakeBackWhatTheirReceiptsDid(t *testing.T) {
 	})
 }
 
+// accountsOf is what an entry does to each account.
+func accountsOf(entry books.Entry) map[string]money.Minor {
+	sums := map[string]money.Minor{}
+	for _, l := range entry.Lines {
+		if sums[l.Account] += l.Signed(); sums[l.Account] == 0 {
+			delete(sums, l.Account)
+		}
+	}
+	return sums
+}
+
 func first(entry books.Entry, _ []books.Problem) books.Entry { return entry }
 
 func values(live map[string]*document.Document) []*document.Document {

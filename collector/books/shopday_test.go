@@ -35,7 +35,7 @@ func wide(t *testing.T, property func(*rapid.T, shopDay)) {
 // mapping draws what an accountant may choose; it has an answer for everything.
 func (d shopDay) mapping(t *rapid.T) books.Mapping {
 	m := books.Mapping{
-		Currency: d.currency, Suspense: "acct suspense", OutOfScope: "OUT-OF-SCOPE", Accounts: map[books.Role]string{},
+		Currency: d.currency, Suspense: "acct suspense", Accounts: map[books.Role]string{},
 		Taxes: []books.TaxRule{
 			{Till: "S", Code: "STD"}, {Till: "S", Consumption: "TAKE_AWAY", Code: "STD-AWAY"}, {Till: "R", Code: "RED", Account: "acct reduced"}, {Till: "Z", Code: "ZERO"},
 			{Till: "E", Code: "EXEMPT"}, {Till: "ST", Code: "STATE"}, {Till: "CT", Code: "CITY"}, {Till: "BAG", Code: "LEVY"}, {Till: books.NoTax, Code: "NONE"},

@@ -102,6 +102,12 @@ func (m *maker) visit(n ast.Node) bool {
 		if n.Op == token.SUB || n.Op == token.NOT {
 			m.put(n.OpPos, n.OpPos+1, " ")
 		}
+	case *ast.ReturnStmt:
+		// What comes with an error is nothing, whatever it is.
+		if last := len(n.Results) - 1; last > 0 && isError(n.Results[last]) {
+			ast.Inspect(n.Results[last], m.visit)
+			return false
+		}
 	case *ast.IfStmt:
 		m.replace(n.Cond, "!("+m.source(n.Cond)+")")
 	case *ast.BasicLit:
@@ -122,6 +128,21 @@ func (m *maker) visit(n ast.Node) bool {
 		}
 	}
 	return true
+}
+
+// isError reports whether a result reads like an error that is returned.
+func isError(e ast.Expr) bool {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e.Name == "err" || strings.HasPrefix(e.Name, "Err") || strings.HasPrefix(e.Name, "err")
+	case *ast.SelectorExpr:
+		return isError(e.Sel)
+	case *ast.CallExpr:
+		if f, ok := e.Fun.(*ast.SelectorExpr); ok {
+			return f.Sel.Name == "Errorf" || f.Sel.Name == "Join" || f.Sel.Name == "New"
+		}
+	}
+	return false
 }
 
 func (m *maker) word(at token.Pos, is token.Token) {

@@ -37,7 +37,7 @@ func TestEachThingThatCanBeWrongIsChangedOnceAndWhatErrorsSayIsNot(t *testing.T)
 			t.Errorf("%s changes nothing", c)
 		}
 	}
-	want := []string{"n < 0 -> !(n < 0)", "< -> <=", "0 -> 1", "0 -> 1", "+= -> -=", "sum += n -> {}", "- -> +", "1 -> 2"}
+	want := []string{"n < 0 -> !(n < 0)", "< -> <=", "0 -> 1", "+= -> -=", "sum += n -> {}", "- -> +", "1 -> 2"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q\nwant %q", got, want)
 	}

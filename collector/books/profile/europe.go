@@ -7,7 +7,7 @@ const directive = "Council Directive 2006/112/EC, "
 
 func unitedKingdom() Profile {
 	return Profile{
-		Country: "GB", Name: "United Kingdom", Currency: "GBP", Exempt: "GB-EXEMPT", OutOfScope: "GB-OUT",
+		Country: "GB", Name: "United Kingdom", Currency: "GBP", Exempt: "GB-EXEMPT",
 		Taxes: []TaxSet{
 			{Span{"2011-01-04", ""}, "GB-20", percent("20"), "standard rate", "Value Added Tax Act 1994, section 2(1)"},
 			{Span{"1997-09-01", ""}, "GB-5", percent("5"), "reduced rate", "Value Added Tax Act 1994, section 29A and Schedule 7A"},
@@ -28,7 +28,7 @@ func unitedKingdom() Profile {
 
 func germany() Profile {
 	return Profile{
-		Country: "DE", Name: "Germany", Currency: "EUR", Exempt: "DE-FREI", OutOfScope: "DE-OHNE",
+		Country: "DE", Name: "Germany", Currency: "EUR", Exempt: "DE-FREI",
 		Taxes: []TaxSet{
 			{Span{"2021-01-01", ""}, "DE-19", percent("19"), "standard rate", "UStG § 12 Abs. 1"},
 			{Span{"2021-01-01", ""}, "DE-7", percent("7"), "reduced rate: most food, books", "UStG § 12 Abs. 2"},
@@ -52,7 +52,7 @@ func germany() Profile {
 
 func france() Profile {
 	return Profile{
-		Country: "FR", Name: "France", Currency: "EUR", Exempt: "FR-EXO", OutOfScope: "FR-HORS",
+		Country: "FR", Name: "France", Currency: "EUR", Exempt: "FR-EXO",
 		Taxes: []TaxSet{
 			{Span{"2014-01-01", ""}, "FR-20", percent("20"), "standard rate, alcohol", "CGI article 278"},
 			{Span{"2014-01-01", ""}, "FR-10", percent("10"), "meals on the spot, food for immediate consumption", "CGI article 279"},
@@ -75,7 +75,7 @@ func france() Profile {
 
 func norway() Profile {
 	return Profile{
-		Country: "NO", Name: "Norway", Currency: "NOK", Exempt: "NO-UNNTATT", OutOfScope: "NO-UTENFOR",
+		Country: "NO", Name: "Norway", Currency: "NOK", Exempt: "NO-UNNTATT",
 		Taxes: []TaxSet{
 			{Span{"2005-01-01", ""}, "NO-25", percent("25"), "standard rate", "merverdiavgiftsloven § 5-1"},
 			{Span{"2012-01-01", ""}, "NO-15", percent("15"), "food and drink but alcohol", "merverdiavgiftsloven § 5-2"},
@@ -98,7 +98,7 @@ func norway() Profile {
 
 func switzerland() Profile {
 	return Profile{
-		Country: "CH", Name: "Switzerland", Currency: "CHF", Exempt: "CH-AUSG", OutOfScope: "CH-OHNE",
+		Country: "CH", Name: "Switzerland", Currency: "CHF", Exempt: "CH-AUSG",
 		Taxes: []TaxSet{
 			{Span{"2024-01-01", ""}, "CH-8.1", percent("8.1"), "standard rate", "MWSTG Art. 25 Abs. 1"},
 			{Span{"2024-01-01", ""}, "CH-2.6", percent("2.6"), "food, books, medicines", "MWSTG Art. 25 Abs. 2"},

@@ -4,7 +4,7 @@ import "tillbook.example/tillbook/collector/books"
 
 func australia() Profile {
 	return Profile{
-		Country: "AU", Name: "Australia", Currency: "AUD", Exempt: "AU-INPUT-TAXED", OutOfScope: "BASEXCLUDED",
+		Country: "AU", Name: "Australia", Currency: "AUD", Exempt: "AU-INPUT-TAXED",
 		Taxes: []TaxSet{
 			{Span{"2000-07-01", ""}, "AU-GST", percent("10"), "goods and services tax", "GST Act 1999, section 9-70"},
 			{Span{"2000-07-01", ""}, "AU-FREE", percent("0"), "GST-free: basic food, health, exports", "GST Act 1999, Division 38"},
@@ -25,7 +25,7 @@ func australia() Profile {
 
 func canada() Profile {
 	return Profile{
-		Country: "CA", Name: "Canada", Currency: "CAD", Exempt: "CA-EXEMPT", OutOfScope: "CA-OUT",
+		Country: "CA", Name: "Canada", Currency: "CAD", Exempt: "CA-EXEMPT",
 		Taxes: []TaxSet{
 			{Span{"2008-01-01", ""}, "CA-GST-5", percent("5"), "GST", "Excise Tax Act, section 165(1)"},
 			{Span{"2010-07-01", ""}, "CA-HST-13", percent("13"), "HST: Ontario", "Excise Tax Act, section 165(2) and Schedule VIII"},
@@ -52,7 +52,7 @@ func canada() Profile {
 
 func unitedStates() Profile {
 	return Profile{
-		Country: "US", Name: "United States", Currency: "USD", Exempt: "US-EXEMPT", OutOfScope: "US-OUT", ByJurisdiction: true,
+		Country: "US", Name: "United States", Currency: "USD", Exempt: "US-EXEMPT", ByJurisdiction: true,
 		Taxes: []TaxSet{},
 		Rules: []Rule{
 			{Span{"2005-10-01", ""}, DownPayments, TaxedOnDelivery, "A layaway is taxed when the goods are handed over; states differ.", "ASC 606-10-45-2; state sales tax laws"},

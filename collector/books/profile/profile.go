@@ -26,10 +26,8 @@ type Profile struct {
 	Currency string // ISO 4217
 	Taxes    []TaxSet
 	Rules    []Rule
-	// Exempt and OutOfScope are the tax codes of exempt sales and of lines that are
-	// no turnover.
-	Exempt, OutOfScope string
-	Rounding           *books.Rounding // of cash, where the country has it
+	Exempt   string          // tax code of exempt sales; lines that are no turnover get the target's own
+	Rounding *books.Rounding // of cash, where the country has it
 	// ByJurisdiction: rates are set by states and cities; the merchant names an
 	// account for each authority instead of the profile naming rates.
 	ByJurisdiction bool
@@ -141,7 +139,7 @@ type Choices struct {
 // are asked about, never taken for zero-rated.
 func (p Profile) Mapping(c Choices) (books.Mapping, error) {
 	m := books.Mapping{
-		Currency: p.Currency, Accounts: maps.Clone(c.Accounts), OutOfScope: p.OutOfScope, Rounding: p.Rounding,
+		Currency: p.Currency, Accounts: maps.Clone(c.Accounts), Rounding: p.Rounding,
 	}
 	exempt := true
 	m.Taxes = append(m.Taxes, books.TaxRule{Exempt: &exempt, Code: p.Exempt})
@@ -165,35 +163,6 @@ func (p Profile) Mapping(c Choices) (books.Mapping, error) {
 		return books.Mapping{}, fmt.Errorf("mapping of profile %s: %w", p.Country, err)
 	}
 	return m, nil
-}
-
-// Target is the kind of accounting software that a form is chosen for.
-type Target string
-
-// Targets.
-const (
-	Xero       Target = "xero"
-	QuickBooks Target = "quickbooks"
-	Ledger     Target = "ledger" // plain text and others that book any journal
-)
-
-// Form returns the form of a day at a target, and whether its lines bear tax
-// codes. Books that report tax when money comes (cashBasis) see sales and
-// payments apart. A journal without tax codes is chosen only where it credits no
-// tax account that the software keeps itself: in the United States each
-// authority has an account of the merchant's own.
-func (p Profile) Form(target Target, cashBasis bool) (form books.Form, taxed bool) {
-	switch {
-	case target == Xero && cashBasis:
-		return books.InvoiceForm, true
-	case target == Xero:
-		return books.ZeroForm, true
-	case target == QuickBooks && p.ByJurisdiction:
-		return books.JournalForm, false
-	case target == QuickBooks:
-		return books.ZeroForm, true // a sales receipt: journals bear no tax codes in Canada
-	}
-	return books.JournalForm, false
 }
 
 func percent(s string) money.Decimal { return money.MustParse(s) }

@@ -106,28 +106,6 @@ func TestACountryWithoutAProfileIsAnError(t *testing.T) {
 	}
 }
 
-func TestTheFormOfADayFitsTheCountryAndTheBooks(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		country string
-		target  profile.Target
-		cash    bool
-		form    books.Form
-		taxed   bool
-	}{
-		{"GB", profile.Xero, false, books.ZeroForm, true},
-		{"AU", profile.Xero, true, books.InvoiceForm, true},
-		{"CA", profile.QuickBooks, false, books.ZeroForm, true},
-		{"GB", profile.QuickBooks, false, books.ZeroForm, true},
-		{"US", profile.QuickBooks, false, books.JournalForm, false},
-		{"DE", profile.Ledger, false, books.JournalForm, false},
-	} {
-		if form, taxed := of(t, c.country).Form(c.target, c.cash); form != c.form || taxed != c.taxed {
-			t.Errorf("%s at %s is %s with tax codes %t, want %s %t", c.country, c.target, form, taxed, c.form, c.taxed)
-		}
-	}
-}
-
 // accounts names an account for every role; nothing else is needed of a merchant.
 func accounts() map[books.Role]string {
 	all := map[books.Role]string{}
@@ -255,17 +233,6 @@ func TestADayInEachCountryIsBookedByItsProfileAndAccountsAlone(t *testing.T) {
 			}
 			if diff := cmp.Diff(want, codes); diff != "" {
 				t.Errorf("tax codes:\n%s", diff)
-			}
-			for _, form := range books.Forms {
-				made, err := entry.SalesDocuments(m, form, books.FormOptions{Taxed: true})
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, l := range made[0].Lines {
-					if l.TaxCode == "" {
-						t.Errorf("%s: line %+v has no tax code", form, l)
-					}
-				}
 			}
 		})
 	}
