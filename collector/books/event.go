@@ -26,14 +26,17 @@ const (
 	Dispute        EventKind = "DISPUTE"         // a payment is disputed; the provider takes it back at once
 	DisputeWon     EventKind = "DISPUTE_WON"
 	DisputeLost    EventKind = "DISPUTE_LOST"
-	Advance        EventKind = "ADVANCE"   // a provider lends
-	Repayment      EventKind = "REPAYMENT" // it withholds a part of that from what it pays out
-	Breakage       EventKind = "BREAKAGE"  // gift cards that will not be used, by the accountant's decision
+	Advance        EventKind = "ADVANCE"    // a provider lends
+	Repayment      EventKind = "REPAYMENT"  // it withholds a part of that from what it pays out
+	Correction     EventKind = "CORRECTION" // a provider corrects what it owes; positive: it owes more
+	Exchanged      EventKind = "EXCHANGE"   // what came of an exchange at a provider; positive: a gain
+	Breakage       EventKind = "BREAKAGE"   // gift cards that will not be used, by the accountant's decision
 )
 
 // EventKinds lists every kind.
 var EventKinds = []EventKind{
-	Payout, Banked, InvoicePayment, ProviderFee, Commission, BillPaid, Reserve, Dispute, DisputeWon, DisputeLost, Advance, Repayment, Breakage,
+	Payout, Banked, InvoicePayment, ProviderFee, Commission, BillPaid, Reserve, Dispute, DisputeWon, DisputeLost, Advance, Repayment,
+	Correction, Exchanged, Breakage,
 }
 
 // Event is one fact about money that no till states: a provider's, a bank's or
@@ -161,6 +164,12 @@ func (b *builder) event(e Event) bool {
 		b.add(b.of(Loan, "Lent by the provider, with its cost; to be repaid."), -b.doc.sum(amount, cost))
 	case Repayment:
 		b.repaid(e, amount)
+	case Correction:
+		b.claimed(e, b.claim(e, "Corrected by the provider."), e.Amount, amount)
+		b.add(b.of(ProviderCorrections, "Corrected by the provider."), -amount)
+	case Exchanged:
+		b.claimed(e, b.claim(e, "Exchanged by the provider."), e.Amount, amount)
+		b.add(b.of(ExchangeResult, "Exchanged by the provider."), -amount)
 	case Breakage:
 		b.add(b.of(GiftCards, "Gift cards that will not be used."), amount)
 		b.add(b.of(BreakageIncome, "Gift cards that will not be used."), -amount)

@@ -364,7 +364,7 @@ func (m *Mapping) account(role Role) string {
 		return m.Accounts[OverShort]
 	case Returns:
 		return m.Accounts[Sales]
-	case Suspense:
+	case Suspense, ProviderCorrections:
 		return m.Suspense
 	}
 	return ""

@@ -183,6 +183,22 @@ func providerScenarios() []scenario {
 				Cr Card clearing           80.00`,
 		},
 		{
+			name: "correction by a provider", title: "A provider corrects what it owes",
+			facts:  "The provider finds that it owes 3.00 less than it said, and gives no other reason.",
+			events: []books.Event{happening(books.Correction, "adj_1", "-3.00")},
+			journal: `
+				Dr Provider corrections     3.00
+				Cr Card clearing            3.00`,
+		},
+		{
+			name: "exchange at a provider", title: "An exchange between balances at a provider",
+			facts:  "The provider exchanges a balance in euros; 0.40 less comes of it than it stood at.",
+			events: []books.Event{happening(books.Exchanged, "fx_1", "-0.40")},
+			journal: `
+				Dr Exchange difference      0.40
+				Cr Card clearing            0.40`,
+		},
+		{
 			name: "S18 dispute opened", title: "A disputed payment",
 			facts:  "A card payment of 120.00 is disputed; the provider takes it back at once with a fee of 15.00.",
 			events: []books.Event{happening(books.Dispute, "dp_1", "120.00", func(e *books.Event) { e.Fee = dec("15.00") })},

@@ -21,6 +21,14 @@ type Account struct {
 	Zone     string        `json:"zone"`             // of the provider's days
 	Cutoff   string        `json:"cutoff,omitzero"`  // of the provider's days, HH:MM; empty: midnight
 
+	// Tender and Label are how the tills ring up what the account settles, where the
+	// mapping gives that an account of its own; empty: cards. FeeTax is the till's
+	// code of the tax in fees, as the mapping's tax rules have it; empty: fees are
+	// booked with their tax.
+	Tender document.TenderKind `json:"tender,omitzero"`
+	Label  string              `json:"label,omitzero"`
+	FeeTax string              `json:"fee_tax,omitzero"`
+
 	// Takes says which tenders the provider is to settle; empty: every card and
 	// wallet.
 	Takes []Rule `json:"takes,omitzero"`

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"tillbook.example/tillbook/shared/bizday"
@@ -186,10 +187,9 @@ const unmatched = -1
 // not hold together, amounts are too large to add, or facts contradict each other
 // under one key.
 func Run(in Input) (Result, error) {
-	r := &runner{in: in, account: in.Account, refused: map[string]bool{}, again: map[string]string{}, known: map[int64]bizday.Day{}}
-	what := fmt.Sprintf("settle %s %s %s", in.Account.Provider, in.Account.Account, in.Account.Currency)
-	if err := r.load(); err != nil {
-		return Result{}, fmt.Errorf("%s: %w", what, err)
+	r, err := begin(in)
+	if err != nil {
+		return Result{}, err
 	}
 	r.decide()
 	r.matchTenders()
@@ -197,6 +197,14 @@ func Run(in Input) (Result, error) {
 	r.matchLines()
 	r.propose()
 	return r.result(), nil
+}
+
+func begin(in Input) (*runner, error) {
+	r := &runner{in: in, account: in.Account, refused: map[string]bool{}, again: map[string]string{}, known: map[int64]bizday.Day{}}
+	if err := r.load(); err != nil {
+		return nil, fmt.Errorf("settle %s: %w", strings.TrimSpace(in.Account.Provider+" "+in.Account.Account+" "+in.Account.Currency), err)
+	}
+	return r, nil
 }
 
 // load takes in what is of the account, in an order of its own.
