@@ -85,26 +85,3 @@ func replace(all, changed []merchant.Merchant) []merchant.Merchant {
 	}
 	return out
 }
-
-func (e env) export() *cobra.Command {
-	return &cobra.Command{
-		Use: "export MERCHANT", Short: "Print a merchant's configuration as the YAML that apply reads", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			_, db, err := e.database(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, db.Close()) }()
-			m, err := db.Merchant(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			text, err := merchant.Format(m)
-			if err != nil {
-				return err
-			}
-			_, err = cmd.OutOrStdout().Write(text)
-			return err
-		},
-	}
-}

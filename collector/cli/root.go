@@ -13,6 +13,7 @@ import (
 
 	"tillbook.example/tillbook/collector/app"
 	"tillbook.example/tillbook/collector/backup"
+	"tillbook.example/tillbook/collector/export"
 	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/storage"
 	"tillbook.example/tillbook/collector/target"
@@ -36,7 +37,7 @@ func command() env {
 	return env{&program.Program{Name: "tillbook-collector", EnvPrefix: app.EnvPrefix, DefaultData: app.Defaults().Data, ConfigFile: "collector.yaml", Codes: []program.Code{
 		{Of: storage.ErrNone, Code: "not_stored"}, {Of: fleet.ErrUnknown, Code: "not_stored"},
 		{Of: oauth.ErrNone, Code: app.CodeConnect}, {Of: target.ErrDisconnected, Code: app.CodeConnect},
-		{Of: backup.ErrDamaged, Code: "backup_damaged"}, {Of: backup.ErrThere, Code: "in_the_way"}, {Of: backup.ErrOpen, Code: "database_open"},
+		{Of: backup.ErrDamaged, Code: "backup_damaged"}, {Of: backup.ErrThere, Code: "in_the_way"}, {Of: export.ErrThere, Code: "in_the_way"}, {Of: backup.ErrOpen, Code: "database_open"},
 		{Of: backup.ErrOther, Code: "backup_unfit"}, {Of: backup.ErrVersion, Code: "backup_unfit"},
 	}}}
 }

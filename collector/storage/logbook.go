@@ -11,12 +11,11 @@ import (
 )
 
 const (
-	lastAct    query = `SELECT number, hash FROM act WHERE merchant = $1 ORDER BY number DESC LIMIT 1`
-	insertAct  query = `INSERT INTO act (merchant, number, at, done_by, what, subject, detail, before, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
-	actColumns       = `SELECT merchant, number, at, done_by, what, subject, detail, before, hash FROM act`
-	allActs    query = actColumns + ` WHERE merchant = $1 ORDER BY number`
-	hashOfAct  query = `SELECT hash FROM act WHERE merchant = $1 AND number = $2`
-	lastActs   query = `SELECT merchant, number, hash FROM act a WHERE merchant <> $1
+	lastAct   query = `SELECT number, hash FROM act WHERE merchant = $1 ORDER BY number DESC LIMIT 1`
+	insertAct query = `INSERT INTO act (merchant, number, at, done_by, what, subject, detail, before, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+	allActs   query = `SELECT merchant, number, at, done_by, what, subject, detail, before, hash FROM act WHERE merchant = $1 ORDER BY number`
+	hashOfAct query = `SELECT hash FROM act WHERE merchant = $1 AND number = $2`
+	lastActs  query = `SELECT merchant, number, hash FROM act a WHERE merchant <> $1
 		AND number = (SELECT max(n.number) FROM act n WHERE n.merchant = a.merchant) ORDER BY merchant`
 )
 
@@ -53,22 +52,26 @@ func (db *DB) Note(ctx context.Context, a logbook.Act) error {
 // EachAct calls f for all acts of a merchant, or of logbook.Collector, by number.
 func (db *DB) EachAct(ctx context.Context, merchant string, f func(logbook.Act) error) error {
 	return db.each(ctx, merchant, "read the log of merchant "+merchant, func(scan func(...any) error) error {
-		var a logbook.Act
-		var at int64
-		var before, hash []byte
-		err := scan(&a.Merchant, &a.Number, &at, &a.By, &a.What, &a.On, &a.Detail, &before, &hash)
-		if err == nil {
-			a.Before, err = digest(before)
-		}
-		if err == nil {
-			a.Hash, err = digest(hash)
-		}
+		a, err := scanAct(scan)
 		if err != nil {
 			return err
 		}
-		a.At = moment(at)
 		return f(a)
 	}, allActs, merchant)
+}
+
+func scanAct(scan func(...any) error) (a logbook.Act, err error) {
+	var at int64
+	var before, hash []byte
+	err = scan(&a.Merchant, &a.Number, &at, &a.By, &a.What, &a.On, &a.Detail, &before, &hash)
+	if err == nil {
+		a.Before, err = digest(before)
+	}
+	if err == nil {
+		a.Hash, err = digest(hash)
+	}
+	a.At = moment(at)
+	return a, err
 }
 
 // logs returns the ends of all logs, by merchant.

@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"tillbook.example/tillbook/collector/day"
+	"tillbook.example/tillbook/collector/export"
 	"tillbook.example/tillbook/collector/logbook"
 	"tillbook.example/tillbook/collector/storage"
+	"tillbook.example/tillbook/shared/document"
 )
 
 // acts is the log of a merchant, each act as one text, and its chain must be whole.
@@ -99,6 +101,33 @@ func logTests() []test {
 				b.must(err)
 				equal(b, "hash of no act", after, [32]byte{})
 			}
+		}},
+	}
+}
+
+func everythingTests() []test {
+	return []test{
+		{"everything of a merchant is given kind by kind, and nothing of another", func(b *bundle) {
+			b.settle(mine)
+			b.must(b.db.Revoke(b.Context(), mine, "agent-1", noon))
+			given, kinds := map[string]int{}, []string{}
+			b.must(b.db.Everything(b.Context(), mine, func(kind string, row any) error {
+				if given[kind]++; given[kind] == 1 {
+					kinds = append(kinds, kind)
+				}
+				if d, is := row.(export.Document); is && (d.Document == nil || d.Document.Key.Merchant != mine || document.HashString(d.Document) != d.Hash) {
+					b.Errorf("document %+v", d)
+				}
+				if a, is := row.(export.Act); is && a.Merchant != mine {
+					b.Errorf("act %+v", a)
+				}
+				return nil
+			}))
+			equal(b, "kinds", kinds, export.Kinds)
+			equal(b, "rows", given, map[string]int{export.Configurations: 1, export.Mappings: 1, export.Agents: 1, export.Documents: 5, export.Rejected: 1,
+				export.Days: 3, export.Entries: 2, export.Postings: 1, export.Decisions: 2, export.Log: 6})
+			err := b.db.Everything(b.Context(), "nobody", func(string, any) error { return nil })
+			equal(b, "a merchant that is not there is not stored", errors.Is(err, storage.ErrNone), true)
 		}},
 	}
 }

@@ -51,6 +51,7 @@ func Run(t *testing.T, fresh Fresh) {
 		{"Work", workTests()},
 		{"Token", tokenTests()},
 		{"Log", logTests()},
+		{"Everything", everythingTests()},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()
