@@ -22,7 +22,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"tillbook.example/tillbook/collector/audit"
 	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/merchant"
 	"tillbook.example/tillbook/collector/storage"
@@ -40,15 +39,14 @@ type Hooks struct {
 
 // App is one collector, or the part of one that its roles say.
 type App struct {
-	config    Config
-	roles     Roles
-	log       *slog.Logger
-	now       func() time.Time
-	db        *storage.DB
-	entrance  *entrance // nil without the role intake
-	worker    *worker   // nil without the role work
-	ops       net.Listener
-	lastAudit atomic.Pointer[audit.Report]
+	config   Config
+	roles    Roles
+	log      *slog.Logger
+	now      func() time.Time
+	db       *storage.DB
+	entrance *entrance // nil without the role intake
+	worker   *worker   // nil without the role work
+	ops      net.Listener
 
 	stopping atomic.Bool
 	quit     chan struct{} // closed where no more work is begun

@@ -56,8 +56,8 @@ func (a *App) registry() (*prometheus.Registry, error) {
 		postings:    desc("postings", "Postings by state.", "state"),
 		unsent:      desc("agents_unsent_records", "Records that agents say they have not sent, all together."),
 		oldest:      desc("agents_oldest_unsent_seconds", "Age of the oldest record an agent has not sent; 0 if there is none."),
-		broken:      desc("promise_violations", "Broken promises that the last audit found; must stay 0.", "promise"),
-		audited:     desc("audit_timestamp_seconds", "When the last audit ended; 0 before the first."),
+		broken:      desc("promise_violations", "Broken promises that the last audit of any collector on the database found; must stay 0.", "promise"),
+		audited:     desc("audit_timestamp_seconds", "When the last audit of any collector on the database began; 0 before the first."),
 		sessions:    desc("intake_sessions", "Agents connected to this process."),
 		batches:     desc("intake_batches_total", "Batches committed since start."),
 		records:     desc("intake_records_total", "Records committed since start."),
@@ -113,15 +113,6 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 		}
 		gauge(f.stopped, float64(failures.Stopped))
 	}
-	last := f.app.lastAudit.Load()
-	if last != nil {
-		gauge(f.audited, float64(last.At.Unix()))
-		for promise, n := range last.Counts() {
-			gauge(f.broken, float64(n), promise)
-		}
-	} else {
-		gauge(f.audited, 0)
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeLimit)
 	defer cancel()
 	if err := f.database(ctx, gauge); err != nil {
@@ -162,6 +153,18 @@ func (f *figures) database(ctx context.Context, gauge func(*prometheus.Desc, flo
 	counts, err := f.app.db.Counts(ctx)
 	if err != nil {
 		return err
+	}
+	last, err := f.app.db.LastAudit(ctx)
+	if err != nil {
+		return err
+	}
+	if last.At.IsZero() {
+		gauge(f.audited, 0)
+	} else {
+		gauge(f.audited, float64(last.At.Unix()))
+	}
+	for promise, n := range last.Counts {
+		gauge(f.broken, float64(n), promise)
 	}
 	contact, work, skewed, dark := map[string]int{}, map[string]int{}, 0, 0
 	var unsent uint64

@@ -30,6 +30,7 @@ type worker struct {
 	poster *posting.Poster
 	watch  *day.Watch
 	open   Opener
+	share  *work.Share // nil where no other collector works on the database
 }
 
 func (a *App) openWorker() (*worker, error) {
@@ -44,8 +45,8 @@ func (a *App) openWorker() (*worker, error) {
 		open:   open,
 	}
 	if a.config.Database.DSN != "" { // others may work on it too
-		share := &work.Share{Store: a.db, Holder: rand.Text(), Term: a.config.Work.Term}
-		w.closer.Share, w.poster.Share = share, share
+		w.share = &work.Share{Store: a.db, Holder: rand.Text(), Term: a.config.Work.Term}
+		w.closer.Share, w.poster.Share = w.share, w.share
 	}
 	return w, nil
 }

@@ -131,6 +131,15 @@ type Report struct {
 	Results []Result  `json:"results"` // P1 to P12
 }
 
+// Summary is how an audit came out.
+type Summary struct {
+	At     time.Time      `json:"at"`
+	Counts map[string]int `json:"counts"` // violations by promise, P1 to P12
+}
+
+// Summary returns it of a report.
+func (r Report) Summary() Summary { return Summary{At: r.At, Counts: r.Counts()} }
+
 // OK reports whether no promise is broken.
 func (r Report) OK() bool { return r.Count() == 0 }
 
