@@ -123,6 +123,18 @@ func Tenders(effects []books.Effect, store string, day bizday.Day) []Taken {
 	return taken
 }
 
+// WrongTenders returns what of the differences that the proof of a store-day found
+// the books took off a tender's account.
+func WrongTenders(found []books.DrawerDifference, store string, day bizday.Day) []WrongTender {
+	var wrong []WrongTender
+	for _, d := range found {
+		if d.Cause == books.WrongTender {
+			wrong = append(wrong, WrongTender{Store: store, Day: day, Drawer: d.Drawer, Currency: d.Currency, Amount: d.Amount, Tender: d.Tender})
+		}
+	}
+	return wrong
+}
+
 // lastFour returns the digits at the end of a masked number, where they are four.
 func lastFour(masked string) string {
 	n := len(masked)

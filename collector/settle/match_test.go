@@ -108,6 +108,10 @@ func TestAPayoutIsFoundAtTheBankOnlyWhereThatIsSure(t *testing.T) {
 		"one of two is not sure": {
 			[]settle.Payout{paid("po1", "02 06:00", "10.00"), paid("po2", "03 06:00", "10.00")}, []settle.BankLine{booked("x", "2026-03-04", "10.00", "")}, "",
 		},
+		"a line that names another is not its": {
+			[]settle.Payout{paid("po1", "02 06:00", "10.00"), paid("po2", "02 06:00", "10.00")},
+			[]settle.BankLine{booked("x", "2026-03-04", "10.00", "po2")}, "payout:po2 = line:bank/x by key",
+		},
 		"a line from before it was sent is not its": {
 			[]settle.Payout{paid("po1", "05 06:00", "10.00")}, []settle.BankLine{booked("x", "2026-03-04", "10.00", "")}, "",
 		},
@@ -136,6 +140,19 @@ func TestAPayoutIsFoundAtTheBankOnlyWhereThatIsSure(t *testing.T) {
 				t.Errorf("matched is\n%s\nwant\n%s", got, c.want)
 			}
 		})
+	}
+}
+
+func TestABatchOverTheLastDayIsCutOffByWhatIsLater(t *testing.T) {
+	t.Parallel()
+	batch := func(t *settle.Taken) { t.Batch = "7" }
+	r := run(t, march(func(in *settle.Input) {
+		in.Account.Cutoff = "04:00"
+		in.Taken = []settle.Taken{tender(1, "31 23:00", "5.00", batch), tender(2, "04-01 00:30", "7.00", batch)}
+		in.Movements = []settle.Movement{moved("a", settle.Charge, "04-01 02:00", "12.00", func(m *settle.Movement) { m.Batch = "7" })}
+	}))
+	if got := causes(r); got != "cut_off -7.00" {
+		t.Errorf("differences are %s, want that 7.00 is of the tills' next day", got)
 	}
 }
 

@@ -28,6 +28,10 @@ func (r *runner) matchPayouts() {
 		}
 		return r.groups[key]
 	}
+	gone := map[string]bool{}
+	for i := range r.payouts {
+		gone[r.payouts[i].Key] = r.payouts[i].gone()
+	}
 	for i := range r.movements {
 		m := &r.movements[i]
 		if m.Payout == "" {
@@ -35,7 +39,7 @@ func (r *runner) matchPayouts() {
 		}
 		g := at(m.Payout)
 		g.rest += m.change
-		if m.Kind == PaidOut || m.Kind == PayoutFailed {
+		if m.Kind == PaidOut || m.Kind == PayoutFailed && gone[m.Payout] {
 			g.itself = append(g.itself, i)
 		} else {
 			g.movements = append(g.movements, i)
@@ -64,10 +68,13 @@ func (r *runner) sent(p *payout, at func(string) *group) {
 		return // what it took from this balance only a movement can say
 	case !out && !p.gone():
 		change = -p.Amount - p.Fee
-	case out && p.gone() && !back && !r.cameBack(p.Key):
+	case out && p.gone() && !back:
 		kind = PayoutFailed
 		for _, i := range g.itself {
 			change -= r.movements[i].change
+		}
+		if r.cameBack(p.Key, change) {
+			return
 		}
 	default:
 		return
@@ -81,10 +88,19 @@ func (r *runner) sent(p *payout, at func(string) *group) {
 	g.rest += change
 }
 
-// cameBack reports whether a movement under another payout says that this one came
-// back: providers may list that with the payout that sends it again.
-func (r *runner) cameBack(key string) bool {
-	return slices.ContainsFunc(r.movements, func(m movement) bool { return m.Kind == PayoutFailed && m.Of == key })
+// cameBack reports whether a movement says that a payout came back which is listed
+// with no payout, or with the one that sends it again: by its key, else by its
+// amount.
+func (r *runner) cameBack(key string, amount money.Decimal) bool {
+	by := func(fits func(*movement) bool) bool {
+		i := slices.IndexFunc(r.movements, func(m movement) bool { return m.Kind == PayoutFailed && !m.matched && fits(&m) })
+		if i >= 0 {
+			r.movements[i].matched = true // with this payout and no other
+		}
+		return i >= 0
+	}
+	return by(func(m *movement) bool { return m.Of == key }) ||
+		by(func(m *movement) bool { return m.Of == "" && m.change == amount })
 }
 
 // payoutDay is the provider's day on which a payout was sent or came back.

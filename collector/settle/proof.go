@@ -177,6 +177,8 @@ func causeOf(m *movement) Cause {
 		return RepaymentCause
 	case Exchange:
 		return ExchangeCause
+	case PayoutFailed:
+		return PaidBefore
 	}
 	return OtherCause
 }

@@ -114,7 +114,7 @@ func drawInput(t *rapid.T) settle.Input {
 		in.Balances = append(in.Balances, settle.Balance{Provider: "p", Currency: "GBP", At: moment("stated at"), Available: amount("available"), Pending: amount("pending")})
 	}
 	if rapid.Bool().Draw(t, "wrong") {
-		in.Wrong = append(in.Wrong, settle.WrongTender{Store: "S1", Day: first.Add(rapid.IntRange(0, 14).Draw(t, "day")), Drawer: "1", Currency: "GBP", Amount: amount("amount")})
+		in.Wrong = append(in.Wrong, settle.WrongTender{Store: "S1", Day: first.Add(rapid.IntRange(0, 14).Draw(t, "day")), Drawer: "1", Currency: "GBP", Amount: amount("amount"), Tender: document.CardUnknown})
 	}
 	return in
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tillbook.example/tillbook/shared/bizday"
+	"tillbook.example/tillbook/shared/document"
 	"tillbook.example/tillbook/shared/money"
 )
 
@@ -44,6 +45,9 @@ type WrongTender struct {
 	Drawer   string        `json:"drawer"`
 	Currency string        `json:"currency"`
 	Amount   money.Decimal `json:"amount"` // what the cash was over by; negative: short
+	// Tender is what it was rung up as. The books know its kind alone, so it is on
+	// the account whose tenders have no label of their own.
+	Tender document.TenderKind `json:"tender"`
 }
 
 // Decision is what a person said of a proposal. The later one of the same proposal
@@ -219,6 +223,9 @@ func (r *runner) load() (err error) {
 	if r.in.To < r.in.From {
 		return fmt.Errorf("the last day, %s, is before the first, %s", r.in.To, r.in.From)
 	}
+	r.taken = make([]taken, 0, len(r.in.Taken))
+	r.movements = make([]movement, 0, len(r.in.Movements))
+	r.pairs = make([]Pair, 0, len(r.in.Taken))
 	for _, t := range r.in.Taken {
 		if t.Day < a.From || t.Amount == 0 || !a.Settles(t) || t.Currency != a.Currency && t.Booked == 0 {
 			continue
@@ -258,7 +265,7 @@ func (r *runner) load() (err error) {
 		}
 	}
 	for _, w := range r.in.Wrong {
-		if w.Currency == a.Currency && w.Day >= a.From && w.Amount != 0 {
+		if w.Currency == a.Currency && w.Day >= a.From && w.Amount != 0 && a.Label == "" && a.Settles(Taken{Kind: w.Tender, Store: w.Store}) {
 			r.movements = append(r.movements, movement{
 				Movement: Movement{
 					Key: w.Store + "/" + string(w.Day) + "/" + w.Drawer, Kind: wrongTender, At: r.day.End(w.Day).Add(-1),
