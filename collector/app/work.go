@@ -39,7 +39,7 @@ func (a *App) openWorker() (*worker, error) {
 		return nil, err
 	}
 	w := &worker{
-		closer: &day.Closer{Store: a.db, Now: a.clock, Mapping: a.db.Mapping, Rest: min(2*a.config.Work.Every, longestRest), Most: catchUp},
+		closer: &day.Closer{Store: a.db, Now: a.clock, Mapping: a.db.Mapping, Glances: a.db.Glances, Rest: min(2*a.config.Work.Every, longestRest), Most: catchUp},
 		poster: &posting.Poster{Store: a.db, Directory: a.db, Target: open, Now: a.clock},
 		watch:  &day.Watch{Store: a.db, Now: a.clock, Logger: a.log},
 		open:   open,

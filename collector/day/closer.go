@@ -41,6 +41,9 @@ type Closer struct {
 	// Rest is how long Sweep leaves a day alone that it found not ready: reading
 	// all days of all stores anew each second would be most of a collector's work.
 	Rest time.Duration
+	// Glances returns what little tells that unsettled days of a merchant wait, in
+	// any order; nil: each is read whole.
+	Glances func(ctx context.Context, merchantID string, days []Ref) ([]Glance, error)
 	// Share is this collector's part of the work; nil: there is no other.
 	Share *work.Share
 	// Most is how many days of one merchant a pass closes, so that a merchant with
@@ -48,6 +51,8 @@ type Closer struct {
 	Most int
 	// At is called at each point of a close, by tests; it may be nil.
 	At func(point string)
+
+	wholes map[Ref]whole // of Sweep alone
 
 	mu    sync.Mutex
 	rests map[Ref]time.Time // not before
@@ -58,16 +63,19 @@ type Pass struct {
 	Looked, Closed, Held int
 }
 
-// Sweep looks once at every unsettled day that has rested, oldest first. A day that fails does
-// not keep the others from being closed; the errors come back together.
+// Sweep looks once at every unsettled day that has rested, oldest first. A day that
+// fails does not keep the others from being closed; the errors come back together.
+// It must not run twice at once.
 func (c *Closer) Sweep(ctx context.Context) (Pass, error) {
 	refs, err := c.Store.Unsettled(ctx)
 	if err != nil {
 		return Pass{}, fmt.Errorf("find days to close: %w", err)
 	}
 	var pass Pass
-	var errs []error
-	refs = c.rested(refs)
+	c.forget(refs)
+	seen, err := c.look(ctx, c.rested(refs))
+	errs := []error{err}
+	refs = seen.stirring
 	subjects := make([]work.Subject, len(refs))
 	for i, ref := range refs {
 		subjects[i] = work.Subject{Merchant: ref.Merchant, Name: fmt.Sprintf("day %s %s", ref.Store, ref.Day)}
@@ -77,6 +85,15 @@ func (c *Closer) Sweep(ctx context.Context) (Pass, error) {
 		if c.Most > 0 && closed[refs[i].Merchant] >= c.Most {
 			c.wake(refs[i])
 			return 0
+		}
+		if seen.reworded[refs[i]] {
+			switch done, err := c.reword(ctx, refs[i]); {
+			case err != nil && !errors.Is(err, work.ErrLost) && !errors.Is(err, ErrMoved):
+				errs = append(errs, err)
+				return c.Rest
+			case done:
+				return c.Rest
+			}
 		}
 		pass.Looked++
 		switch state, err := c.Close(ctx, refs[i]); {

@@ -153,12 +153,8 @@ func missing(f Facts, tills []till, end time.Time, late, lateAgents bool) (*Hold
 		note(records+" may belong to this day", HoldRejected, OwnerSupport, "Correct the recipe and replay "+records+".")
 	}
 	for _, a := range behind(f.Agents, end) {
-		since := "anything"
-		if !a.CoveredTo.IsZero() {
-			since = "what it captured after " + a.CoveredTo.UTC().Format(time.RFC3339)
-		}
-		note(fmt.Sprintf("agent %s has not sent %s", a.ID, since), HoldAgentBehind, OwnerMerchant,
-			fmt.Sprintf("Switch on the till computer and its internet connection: agent %s has not sent %s.", a.ID, since))
+		h := a.hold()
+		note(a.unsent(), h.Reason, h.Owner, h.Action)
 	}
 	for _, t := range tills {
 		if t.expected && t.traded && t.open != "" {
@@ -167,6 +163,20 @@ func missing(f Facts, tills []till, end time.Time, late, lateAgents bool) (*Hold
 		}
 	}
 	return first, gaps
+}
+
+// unsent says what an agent that is behind has not sent.
+func (a Agent) unsent() string {
+	since := "anything"
+	if !a.CoveredTo.IsZero() {
+		since = "what it captured after " + a.CoveredTo.UTC().Format(time.RFC3339)
+	}
+	return fmt.Sprintf("agent %s has not sent %s", a.ID, since)
+}
+
+// hold is what an agent that is behind holds a day for.
+func (a Agent) hold() *Hold {
+	return &Hold{HoldAgentBehind, OwnerMerchant, fmt.Sprintf("Switch on the till computer and its internet connection: %s.", a.unsent())}
 }
 
 // behind returns the agents that have not sent everything up to a moment.

@@ -22,6 +22,7 @@ const (
 	selectDay     query = dayColumns + ` WHERE merchant = $1 AND store = $2 AND day = $3`
 	selectDays    query = dayColumns + ` ORDER BY merchant, store, day`
 	merchantDays  query = dayColumns + ` WHERE merchant = $1 ORDER BY store, day`
+	unsettledOf   query = dayColumns + ` WHERE merchant = $1 AND settled = 0`
 	unsettledDays query = `SELECT merchant, store, day FROM store_day WHERE settled = 0 ORDER BY day, merchant, store`
 	setDay        query = `UPDATE store_day SET state = $5, hold = $6, settled = $7
 		WHERE merchant = $1 AND store = $2 AND day = $3 AND version = $4`

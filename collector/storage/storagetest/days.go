@@ -127,6 +127,32 @@ func dayTests() []test {
 			}
 			equal(b, "unsettled", len(b.unsettled()), 3)
 		}},
+		{"a glance tells of a day what its facts do", func(b *bundle) {
+			b.apply(configuration(mine))
+			b.enrol(mine, "agent-1")
+			l := b.lane(mine, "agent-1", 1)
+			for i, on := range []bizday.Day{"2026-02-20", "2026-02-27", yesterday, today} {
+				l.addOn(on, sale(mine, string(rune('A'+i)), "1.00"))
+			}
+			z := sale(mine, "7", "1.00")
+			z.Kind, z.Lines, z.Tenders, z.Key.Space = document.PeriodClose, nil, nil, document.SpaceZ
+			l.addOn(yesterday, z) // which the 27th sees, too, and today does not
+			b.commit(l, 1, 5)
+			b.glances(4)
+			b.must(b.db.Set(b.Context(), b.ref(), 1, day.Held, &day.Hold{Reason: day.HoldAgentBehind, Owner: day.OwnerMerchant, Action: "Wait."}, noon))
+			b.must(b.db.Enter(b.Context(), mine, store, yesterday, yesterday, "olga", noon))
+			b.glances(4)
+			var closed []bizday.Day
+			glances, err := b.db.Glances(b.Context(), mine, b.unsettled())
+			b.must(err)
+			for _, g := range glances {
+				if g.Closed {
+					closed = append(closed, g.Day)
+				}
+			}
+			slices.Sort(closed)
+			equal(b, "with closes", closed, []bizday.Day{"2026-02-27", yesterday})
+		}},
 		{"the counts name the oldest unsettled day and the stores whose day is open", func(b *bundle) {
 			shop := storage.Shop{Merchant: mine, Store: store}
 			look := func(open bool) {
@@ -256,4 +282,20 @@ func factsTests() []test {
 func hashed(d *document.Document) *document.Document {
 	d.ContentHash = document.HashString(d)
 	return d
+}
+
+// glances wants what a glance tells of each unsettled day to be what its facts do.
+func (b *bundle) glances(want int) {
+	b.Helper()
+	glances, err := b.db.Glances(b.Context(), mine, b.unsettled())
+	b.must(err)
+	equal(b, "glances", len(glances), want)
+	for _, g := range glances {
+		f := b.facts(g.Day)
+		closed := len(f.Later) > 0
+		for _, s := range f.Documents {
+			closed = closed || s.Document.Kind == document.PeriodClose
+		}
+		equal(b, "glance", g, day.Glance{StoreDay: f.StoreDay, Store: f.Store, Agents: f.Agents, Closed: closed, Entered: f.Entered, Rejected: f.Rejected})
+	}
 }
