@@ -13,7 +13,7 @@ func ExampleBuild() {
 currency: GBP
 accounts: {cash: Cash on hand, sales: Sales, tax: VAT payable}
 taxes: [{till: A, rate: 20, code: STD-20}]
-`))
+`), nil)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -46,7 +46,7 @@ func ExampleBuildEvents() {
 currency: GBP
 accounts: {card_clearing: Card clearing, payment_fees: Payment fees, bank: Bank}
 post_payouts: true
-`))
+`), nil)
 	if err != nil {
 		fmt.Println(err)
 		return

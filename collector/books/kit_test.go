@@ -114,7 +114,7 @@ func ukMapping(t testing.TB, change ...func(*books.Mapping)) books.Mapping {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := books.ParseMapping(data)
+	m, err := books.ParseMapping(data, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

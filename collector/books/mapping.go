@@ -28,6 +28,13 @@ const (
 type Mapping struct {
 	Currency string `yaml:"currency" json:"currency"` // of the books, ISO 4217
 
+	// Profile is the country whose tax rules are added to Taxes before the mapping is
+	// used (package profile): Codes says what the books call the profile's tax
+	// codes, Jurisdictions which account each tax authority has where rates are set by authorities.
+	Profile       string            `yaml:"profile,omitempty" json:"profile,omitempty"`
+	Codes         map[string]string `yaml:"codes,omitempty" json:"codes,omitempty"`
+	Jurisdictions map[string]string `yaml:"jurisdictions,omitempty" json:"jurisdictions,omitempty"`
+
 	Accounts map[Role]string `yaml:"accounts" json:"accounts"`
 	// Categories give the till's product groups their sales accounts; others are
 	// in accounts.sales. Returns are in CategoryReturns, else accounts.returns,
@@ -88,6 +95,7 @@ type TaxRule struct {
 	Account      string         `yaml:"account,omitempty" json:"account,omitempty"`             // tax on sales; default accounts.tax
 	InputAccount string         `yaml:"input_account,omitempty" json:"input_account,omitempty"` // tax on purchases; default accounts.input_tax
 	InputCode    string         `yaml:"input_code,omitempty" json:"input_code,omitempty"`       // tax code on purchases; default code
+	Why          string         `yaml:"why,omitempty" json:"why,omitempty"`                     // what it is and by which law, for people
 }
 
 // NoTax is the till code of lines without any tax.
@@ -107,9 +115,10 @@ func cardKinds() []document.TenderKind {
 
 const anyCard document.TenderKind = "CARD"
 
-// ParseMapping reads a mapping from YAML. It is strict: unknown fields, roles
-// and kinds are errors that say what was probably meant.
-func ParseMapping(data []byte) (Mapping, error) {
+// ParseMapping reads a mapping from YAML and hands it to complete, if there is
+// one, before it is checked. It is strict: unknown fields, roles and kinds are
+// errors that say what was probably meant.
+func ParseMapping(data []byte, complete func(Mapping) (Mapping, error)) (Mapping, error) {
 	if len(data) > MaxMappingBytes {
 		return Mapping{}, fmt.Errorf("read mapping: %d bytes, more than %d", len(data), MaxMappingBytes)
 	}
@@ -122,6 +131,13 @@ func ParseMapping(data []byte) (Mapping, error) {
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return Mapping{}, errors.New("read mapping: more than one YAML document in the file")
+	}
+	if complete != nil {
+		completed, err := complete(m)
+		if err != nil {
+			return Mapping{}, fmt.Errorf("read mapping: %w", err)
+		}
+		m = completed
 	}
 	if err := m.Validate(); err != nil {
 		return Mapping{}, fmt.Errorf("read mapping: %w", err)
@@ -198,6 +214,8 @@ func (m Mapping) Validate() error {
 	checkTable(m.Reasons, "reasons", nil, word, text)
 	checkTable(m.Principals, "principals", nil, word, text)
 	checkTable(m.Issuers, "issuers", nil, word, text)
+	checkTable(m.Codes, "codes", nil, word, text)
+	checkTable(m.Jurisdictions, "jurisdictions", nil, word, text)
 	folded := map[string]string{}
 	for _, reason := range slices.Sorted(maps.Keys(m.Reasons)) {
 		if other, twice := folded[fold(reason)]; twice {
@@ -211,7 +229,7 @@ func (m Mapping) Validate() error {
 			wrong("%s/code: missing; name the tax code of the books", path)
 		}
 		for j, other := range m.Taxes[:i] {
-			if t.sameMatch(other) {
+			if t.SameMatch(other) {
 				wrong("%s: matches the same taxes as taxes/%d", path, j+1)
 			}
 		}
@@ -282,7 +300,8 @@ func checkTable[K ~string](table map[K]string, path string, allowed []K,
 	}
 }
 
-func (t TaxRule) sameMatch(o TaxRule) bool {
+// SameMatch reports whether two rules match the same taxes.
+func (t TaxRule) SameMatch(o TaxRule) bool {
 	rate := t.Rate == o.Rate || t.Rate != nil && o.Rate != nil && *t.Rate == *o.Rate
 	exempt := t.Exempt == o.Exempt || t.Exempt != nil && o.Exempt != nil && *t.Exempt == *o.Exempt
 	return rate && exempt && t.Till == o.Till && t.Jurisdiction == o.Jurisdiction && t.Consumption == o.Consumption

@@ -43,7 +43,7 @@ func TestAMappingThatIsWrongSaysWhereAndWhatWasMeant(t *testing.T) {
 		"one reason twice":          {"currency: GBP\nreasons: {Tips: A, 'tips ': B}\n", "the same reason"},
 		"not a mapping":             {"- a\n", "line 1"},
 	} {
-		m, err := books.ParseMapping([]byte(c.yaml))
+		m, err := books.ParseMapping([]byte(c.yaml), nil)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error is %v, want %q in it", name, err, c.want)
 		}
@@ -62,7 +62,7 @@ post_payouts: true
 issuers: {Sister Ltd: Due from Sister Ltd}
 taxes: [{till: A, consumption: EAT_IN, code: GST}]
 tracking: [{name: Class, by: category, values: {Food: Kitchen}, else: Rest}]
-`))
+`), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ tracking: [{name: Class, by: category, values: {Food: Kitchen}, else: Rest}]
 func TestTheTaxRuleWithMostThatMatchesCounts(t *testing.T) {
 	t.Parallel()
 	code := func(rules string, tax document.Tax) string {
-		m, err := books.ParseMapping([]byte("currency: GBP\naccounts: {cash: C, sales: S, tax: T}\ntaxes:\n" + rules))
+		m, err := books.ParseMapping([]byte("currency: GBP\naccounts: {cash: C, sales: S, tax: T}\ntaxes:\n"+rules), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -183,7 +183,7 @@ func FuzzParseMapping(f *testing.F) {
 	f.Add([]byte("currency: GBP\naccounts: {sales: Sales}\ntaxes: [{till: A, rate: 20, code: STD}]\n"))
 	f.Add([]byte("currency: &c GBP\n<<: {a: *c}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := books.ParseMapping(data)
+		m, err := books.ParseMapping(data, nil)
 		if err == nil && m.Validate() != nil {
 			t.Error("a mapping that does not hold together was read")
 		}

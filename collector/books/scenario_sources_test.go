@@ -82,7 +82,7 @@ func TestSourcesAreOfScenariosThatThereAre(t *testing.T) {
 // countriesOnPage writes the rules of each country with their sources.
 func countriesOnPage(t testing.TB, out *strings.Builder) {
 	t.Helper()
-	out.WriteString("\n## Countries\n\nA profile gives a mapping its tax codes and its cash rounding; the merchant adds account names and the accountant changes what is to be otherwise.\n")
+	out.WriteString("\n## Countries\n\nA mapping that names a profile (`profile: GB`) needs account names only: the profile adds a rule for each rate, and how cash is rounded. `codes: {GB-20: OUTPUT2}` says what the books call its tax codes, `jurisdictions: {TX: 2210}` which account a tax authority has. What the mapping says itself stands. `export` shows all of it: what was applied does not change with a later version of the profile.\n")
 	for _, country := range profile.Countries() {
 		p, err := profile.Of(country)
 		if err != nil {

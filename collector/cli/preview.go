@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tillbook.example/tillbook/collector/books"
+	"tillbook.example/tillbook/collector/books/profile"
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/reconcile"
 	"tillbook.example/tillbook/shared/bizday"
@@ -59,7 +60,7 @@ problems or open differences, 2 if something could not be read.`,
 			if err != nil {
 				return problem.With("file", fmt.Errorf("read mapping: %w", err))
 			}
-			mapping, err := books.ParseMapping(text)
+			mapping, err := books.ParseMapping(text, profile.Complete)
 			if err != nil {
 				return problem.With("file", fmt.Errorf("%s: %w", mappingFile, err))
 			}

@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"tillbook.example/tillbook/collector/books/profile"
 	"tillbook.example/tillbook/shared/suggest"
 )
 
@@ -52,7 +53,9 @@ func Parse(text []byte) ([]Merchant, error) {
 		r.read(root, reflect.ValueOf(&merchants[0]).Elem(), "")
 	}
 	if len(r.found) == 0 {
-		r.check(merchants, value(root, "merchants") != nil)
+		listed := value(root, "merchants") != nil
+		r.complete(merchants, listed)
+		r.check(merchants, listed)
 	}
 	if len(r.found) > 0 {
 		return nil, r.err()
@@ -76,6 +79,26 @@ func Format(m Merchant) ([]byte, error) {
 type reader struct {
 	problems
 	lines map[string]int
+}
+
+// complete adds to each mapping what the profile that it names knows. So what is
+// stored says all of it, and no later change of a profile changes what was applied.
+func (r *reader) complete(merchants []Merchant, listed bool) {
+	for i, m := range merchants {
+		prefix := ""
+		if listed {
+			prefix = fmt.Sprintf("merchants[%d].", i)
+		}
+		for j := range m.Mappings {
+			completed, err := profile.Complete(m.Mappings[j].Mapping)
+			if err != nil {
+				field, text, _ := strings.Cut(err.Error(), ": ")
+				r.add(fmt.Sprintf("%smappings[%d].mapping.%s", prefix, j, field), "%s", text)
+				continue
+			}
+			m.Mappings[j].Mapping = completed
+		}
+	}
 }
 
 func (r *reader) check(merchants []Merchant, listed bool) {

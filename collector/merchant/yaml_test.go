@@ -78,6 +78,38 @@ func TestParseReadsAMerchantAsItIsWritten(t *testing.T) {
 	}
 }
 
+func TestAMappingThatNamesAProfileSaysAllOfItOnceItIsRead(t *testing.T) {
+	t.Parallel()
+	a, b, found := strings.Cut(example, "      currency: NOK\n")
+	if !found {
+		t.Fatal("the example has changed")
+	}
+	merchants, err := Parse([]byte(a + "      profile: NO\n      codes: {NO-15: \"31\"}\n" + b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := merchants[0].Mappings[0].Mapping
+	codes := map[string]string{}
+	for _, r := range m.Taxes[1:] {
+		codes[r.Code] = r.Why
+	}
+	if m.Currency != "NOK" || m.Taxes[0].Code != "3" || codes["31"] == "" || codes["NO-15"] != "" || m.Rounding == nil {
+		t.Errorf("the mapping is %+v", m)
+	}
+	text, err := Format(merchants[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Parse(text)
+	if diff := cmp.Diff(merchants, again); err != nil || diff != "" {
+		t.Errorf("exported and read again, %v:\n%s", err, diff)
+	}
+	_, err = Parse([]byte(a + "      profile: ON\n" + b))
+	if want := `mappings[0].mapping.profile: no profile for country "ON"`; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v; want %s", err, want)
+	}
+}
+
 func TestEachMistakeIsNamedWithItsLineAndPath(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ old, replacement, want string }{

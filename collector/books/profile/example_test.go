@@ -7,19 +7,19 @@ import (
 	"tillbook.example/tillbook/collector/books/profile"
 )
 
-func ExampleProfile_Mapping() {
+func ExampleComplete() {
 	germany, err := profile.Of("DE")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	mapping, err := germany.Mapping(profile.Choices{Accounts: map[books.Role]string{
+	mapping, err := profile.Complete(books.Mapping{Profile: "DE", Codes: map[string]string{"DE-19": "USt19"}, Accounts: map[books.Role]string{
 		books.CashOnHand: "1000", books.Sales: "4000", books.OutputTax: "3800",
 	}})
-	fmt.Println(mapping.Currency, mapping.Taxes[1].Code, err)
+	fmt.Println(mapping.Currency, mapping.Taxes[1].Code, mapping.Taxes[1].Why, err)
 	meals, _ := germany.Rule(profile.Meals, "2026-11-03")
 	fmt.Println(meals.Text)
 	// Output:
-	// EUR DE-19 <nil>
+	// EUR USt19 standard rate: UStG § 12 Abs. 1 <nil>
 	// Meals bear 7 % on the spot and to take away; drinks on the spot bear 19 %.
 }

@@ -10,6 +10,7 @@
 package profile
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -126,43 +127,71 @@ func (p Profile) RatesOn(day string) []TaxSet {
 	return slices.DeleteFunc(slices.Clone(p.Taxes), func(t TaxSet) bool { return !t.Holds(day) })
 }
 
-// Choices are what a merchant adds to a profile.
-type Choices struct {
-	Accounts map[books.Role]string
-	// Jurisdictions names the account of each tax authority, by the till's own name
-	// of it; only where rates are set by jurisdiction.
-	Jurisdictions map[string]string
+// Complete adds to a mapping what the profile that it names knows: the currency,
+// the rounding of cash, and a rule for every rate that the country had, so that a
+// refund of an older sale finds its code. What the mapping says itself stands:
+// a rule of its own takes the place of the profile's for the same taxes. Lines
+// without any tax are asked about, never taken for zero-rated. A mapping that
+// names no profile is returned as it is; one that was completed is complete.
+func Complete(m books.Mapping) (books.Mapping, error) {
+	if m.Profile == "" {
+		for field, set := range map[string]int{"codes": len(m.Codes), "jurisdictions": len(m.Jurisdictions)} {
+			if set > 0 {
+				return m, fmt.Errorf("%s: they belong to a profile; name it too", field)
+			}
+		}
+		return m, nil
+	}
+	p, err := Of(m.Profile)
+	if err != nil {
+		return m, fmt.Errorf("profile: %w", err)
+	}
+	rules := p.rules(m.Jurisdictions)
+	known := map[string]bool{}
+	for _, r := range rules {
+		known[r.Code] = true
+	}
+	for _, code := range slices.Sorted(maps.Keys(m.Codes)) {
+		if !known[code] {
+			return m, fmt.Errorf("codes: profile %s has no tax code %q%s", p.Country, code, suggest.DidYouMean(code, slices.Sorted(maps.Keys(known))))
+		}
+	}
+	m.Currency = cmp.Or(m.Currency, p.Currency)
+	if m.Rounding == nil {
+		m.Rounding = p.Rounding
+	}
+	m.Taxes = slices.Clone(m.Taxes)
+	for _, r := range rules {
+		if !slices.ContainsFunc(m.Taxes, r.SameMatch) {
+			r.Code = cmp.Or(m.Codes[r.Code], r.Code)
+			m.Taxes = append(m.Taxes, r)
+		}
+	}
+	return m, nil
 }
 
-// Mapping makes a books mapping of the profile. It knows every rate the country
-// had, so that a refund of an older sale finds its code. Lines without any tax
-// are asked about, never taken for zero-rated.
-func (p Profile) Mapping(c Choices) (books.Mapping, error) {
-	m := books.Mapping{
-		Currency: p.Currency, Accounts: maps.Clone(c.Accounts), Rounding: p.Rounding,
-	}
+// rules are the tax rules of the profile. Of two sets of one rate the first in
+// the profile counts.
+func (p Profile) rules(jurisdictions map[string]string) []books.TaxRule {
 	exempt := true
-	m.Taxes = append(m.Taxes, books.TaxRule{Exempt: &exempt, Code: p.Exempt})
+	rules := []books.TaxRule{{Exempt: &exempt, Code: p.Exempt, Why: "exempt"}}
 	taken := map[money.Decimal]bool{}
 	for _, t := range p.Taxes {
 		if !taken[t.Rate] {
 			rate := t.Rate
-			m.Taxes = append(m.Taxes, books.TaxRule{Rate: &rate, Code: t.Code})
+			rules = append(rules, books.TaxRule{Rate: &rate, Code: t.Code, Why: t.What + ": " + t.Source})
 			taken[rate] = true
 		}
 	}
-	for _, jurisdiction := range slices.Sorted(maps.Keys(c.Jurisdictions)) {
-		m.Taxes = append(m.Taxes,
-			books.TaxRule{Jurisdiction: jurisdiction, Code: jurisdiction, Account: c.Jurisdictions[jurisdiction]},
-			books.TaxRule{Jurisdiction: jurisdiction, Exempt: &exempt, Code: p.Exempt, Account: c.Jurisdictions[jurisdiction]})
+	for _, jurisdiction := range slices.Sorted(maps.Keys(jurisdictions)) {
+		rules = append(rules,
+			books.TaxRule{Jurisdiction: jurisdiction, Code: jurisdiction, Account: jurisdictions[jurisdiction]},
+			books.TaxRule{Jurisdiction: jurisdiction, Exempt: &exempt, Code: p.Exempt, Account: jurisdictions[jurisdiction]})
 	}
 	if p.ByJurisdiction {
-		m.Taxes = append(m.Taxes, books.TaxRule{Till: books.NoTax, Code: p.Exempt})
+		rules = append(rules, books.TaxRule{Till: books.NoTax, Code: p.Exempt})
 	}
-	if err := m.Validate(); err != nil {
-		return books.Mapping{}, fmt.Errorf("mapping of profile %s: %w", p.Country, err)
-	}
-	return m, nil
+	return rules
 }
 
 func percent(s string) money.Decimal { return money.MustParse(s) }

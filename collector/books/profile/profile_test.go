@@ -101,8 +101,12 @@ func TestACountryWithoutAProfileIsAnError(t *testing.T) {
 	if _, err := profile.Of("XX"); err == nil {
 		t.Error("there is a profile for XX")
 	}
-	if _, err := of(t, "GB").Mapping(profile.Choices{Accounts: map[books.Role]string{"slaes": "x"}}); err == nil {
-		t.Error("a role that there is not was taken")
+	for _, wrong := range []books.Mapping{
+		{Profile: "XX"}, {Profile: "GB", Codes: map[string]string{"GB-21": "x"}}, {Codes: map[string]string{"GB-20": "x"}}, {Jurisdictions: map[string]string{"TX": "x"}},
+	} {
+		if m, err := profile.Complete(wrong); err == nil {
+			t.Errorf("%+v was completed", m)
+		}
 	}
 }
 
@@ -190,13 +194,19 @@ func TestADayInEachCountryIsBookedByItsProfileAndAccountsAlone(t *testing.T) {
 			t.Parallel()
 			const day = "2026-11-03"
 			p := of(t, country)
-			choices := profile.Choices{Accounts: accounts()}
+			own := books.Mapping{Profile: country, Accounts: accounts()}
 			if p.ByJurisdiction {
-				choices.Jurisdictions = map[string]string{"TX": "Texas sales tax payable"}
+				own.Jurisdictions = map[string]string{"TX": "Texas sales tax payable"}
 			}
-			m, err := p.Mapping(choices)
+			m, err := profile.Complete(own)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if err := m.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			if again, err := profile.Complete(m); err != nil || cmp.Diff(m, again) != "" {
+				t.Errorf("completed again, %v: it is another:\n%s", err, cmp.Diff(m, again))
 			}
 			entry, problems := books.Build(books.Input{
 				Subject: "store-day/S1/" + day, Store: "S1", Day: day, Mapping: m, Documents: shopDay(t, p, day),
