@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tillbook.example/tillbook/collector/day"
+	"tillbook.example/tillbook/collector/feed"
 	"tillbook.example/tillbook/collector/posting"
 	"tillbook.example/tillbook/collector/work"
 )
@@ -31,6 +32,7 @@ type worker struct {
 	watch  *day.Watch
 	open   Opener
 	share  *work.Share // nil where no other collector works on the database
+	feeds  *feed.Runner
 }
 
 func (a *App) openWorker() (*worker, error) {
@@ -43,10 +45,11 @@ func (a *App) openWorker() (*worker, error) {
 		poster: &posting.Poster{Store: a.db, Directory: a.db, Target: open, Now: a.clock},
 		watch:  &day.Watch{Store: a.db, Now: a.clock, Logger: a.log},
 		open:   open,
+		feeds:  a.openFeeds(),
 	}
 	if a.config.Database.DSN != "" { // others may work on it too
 		w.share = &work.Share{Store: a.db, Holder: rand.Text(), Term: a.config.Work.Term}
-		w.closer.Share, w.poster.Share = w.share, w.share
+		w.closer.Share, w.poster.Share, w.feeds.Share = w.share, w.share, w.share
 	}
 	return w, nil
 }
@@ -82,6 +85,7 @@ func (w *worker) run(inHand context.Context, a *App) error {
 		return nil
 	})
 	group.Go(func() error { return a.auditRegularly(ctx) })
+	group.Go(func() error { return a.pullRegularly(ctx) })
 	return group.Wait()
 }
 

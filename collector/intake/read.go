@@ -32,9 +32,13 @@ const CodeNewer = "needs_upgrade"
 // maxText bounds text from outside that is only shown.
 const maxText = 300
 
-// read turns one marshalled Record into what is stored. What is wrong with it
-// becomes its code; an error means that it could not be told now.
 func (s *Service) read(ctx context.Context, id fleet.Identity, raw []byte) (Record, error) {
+	return Read(ctx, Calendar{s.o.Day, s.o.Tie}, id, raw)
+}
+
+// Read turns one marshalled Record into what is stored. What is wrong with it
+// becomes its code; an error means that it could not be told now.
+func Read(ctx context.Context, calendar Calendar, id fleet.Identity, raw []byte) (Record, error) {
 	var sent tillbookv1.Record
 	if err := proto.Unmarshal(raw, &sent); err != nil {
 		return Record{Bytes: raw, Code: CodeUnreadable, Text: clip(err.Error())}, nil
@@ -47,7 +51,7 @@ func (s *Service) read(ctx context.Context, id fleet.Identity, raw []byte) (Reco
 		r.Code, r.Text = splitReason(sent.Reason)
 		return r, nil
 	}
-	return r.read(ctx, Calendar{s.o.Day, s.o.Tie}, id, &sent.Hash)
+	return r.read(ctx, calendar, id, &sent.Hash)
 }
 
 // Calendar derives where documents belong in time: Options.Day and Options.Tie.

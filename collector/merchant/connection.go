@@ -103,14 +103,19 @@ func (p *problems) connection(path string, c Connection) {
 	}
 	all := maps.Clone(own)
 	maps.Copy(all, settings)
+	p.settings(path, "target "+c.Target, c.Settings, all)
+}
+
+// settings checks what is set of what can be set.
+func (p *problems) settings(path, of string, set map[string]string, all map[string]setting) {
 	names := slices.Sorted(maps.Keys(all))
-	for _, name := range slices.Sorted(maps.Keys(c.Settings)) {
+	for _, name := range slices.Sorted(maps.Keys(set)) {
 		if _, known := all[name]; !known {
-			p.add(path+".settings."+name, "is not a setting of target %s; it has %s%s", c.Target, strings.Join(names, ", "), suggest.DidYouMean(name, names))
+			p.add(path+".settings."+name, "is not a setting of %s; it has %s%s", of, strings.Join(names, ", "), suggest.DidYouMean(name, names))
 		}
 	}
 	for _, name := range names {
-		value, given := c.Settings[name]
+		value, given := set[name]
 		s := all[name]
 		if !given && !s.required {
 			continue

@@ -27,6 +27,7 @@ type Merchant struct {
 	UnprovenLimit string       `yaml:"unproven_limit,omitempty" json:"unproven_limit,omitempty"` // with post: the largest open difference that such a day may have, in the books' currency; empty: any
 	Stores        []Store      `yaml:"stores" json:"stores"`
 	Connections   []Connection `yaml:"connections" json:"connections"`
+	Feeds         []Feed       `yaml:"feeds,omitempty" json:"feeds,omitempty"`
 	Mappings      []Mapping    `yaml:"mappings" json:"mappings"`
 }
 

@@ -23,6 +23,7 @@ const (
 	maxStores      = 5000
 	maxTerminals   = 500 // of one store
 	maxConnections = 50
+	maxFeeds       = 50
 	maxMappings    = 1000
 	longestSettle  = 24 * time.Hour
 	latestDeadline = 60 * 24 * time.Hour
@@ -73,6 +74,7 @@ func (m Merchant) check() []problem {
 	}
 	p.count("stores", len(m.Stores), maxStores)
 	p.count("connections", len(m.Connections), maxConnections)
+	p.count("feeds", len(m.Feeds), maxFeeds)
 	p.count("mappings", len(m.Mappings), maxMappings)
 	if len(m.Stores) == 0 {
 		p.add("stores", "a merchant has at least one store")
@@ -91,6 +93,7 @@ func (m Merchant) check() []problem {
 		}
 		shorts[short] = s.ID
 	}
+	stores := ids
 	ids = map[string]bool{}
 	for i, c := range m.Connections {
 		path := fmt.Sprintf("connections[%d]", i)
@@ -99,6 +102,15 @@ func (m Merchant) check() []problem {
 		}
 		ids[c.ID] = true
 		p.connection(path, c)
+	}
+	ids = map[string]bool{}
+	for i, f := range m.Feeds {
+		path := fmt.Sprintf("feeds[%d]", i)
+		if ids[f.ID] {
+			p.add(path+".id", "%q is used by another feed", f.ID)
+		}
+		ids[f.ID] = true
+		p.feed(path, f, stores)
 	}
 	p.folders([]Merchant{m}, func(_, connection int) string { return fmt.Sprintf("connections[%d]", connection) })
 	p.mappings(m)

@@ -134,7 +134,7 @@ func purity(t *tree) []problem {
 // exact are the rooms where amounts are counted.
 func exact(folder string) bool {
 	return withinAny(folder, "shared/money", "shared/document", "shared/wire", "shared/format",
-		"collector/books", "collector/reconcile", "collector/settle", "collector/day", "collector/posting", "collector/target")
+		"collector/books", "collector/reconcile", "collector/settle", "collector/day", "collector/posting", "collector/target", "collector/feed")
 }
 
 // noFloats keeps binary fractions out of the rooms that count money, tests

@@ -17,6 +17,7 @@ import (
 
 	"tillbook.example/tillbook/collector/audit"
 	"tillbook.example/tillbook/collector/day"
+	"tillbook.example/tillbook/collector/feed"
 	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/logbook"
 	"tillbook.example/tillbook/collector/merchant"
@@ -52,6 +53,7 @@ func Run(t *testing.T, fresh Fresh) {
 		{"Token", tokenTests()},
 		{"Log", logTests()},
 		{"Everything", everythingTests()},
+		{"Feed", feedTests()},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()
@@ -132,6 +134,9 @@ func (b *bundle) settle(id string) {
 	b.must(b.db.Enter(b.Context(), id, store, yesterday, yesterday, "olga", noon))
 	b.must(b.db.Set(b.Context(), day.Ref{Merchant: id, Store: store, Day: yesterday}, 2, day.External, nil, noon))
 	b.must(b.db.Tokens(label{}).Save(b.Context(), id+"/ledger", 0, access(0)))
+	_, err := b.db.Take(b.Context(), feed.ID{Merchant: id, Feed: "shop"}, feed.Taken{Page: facts("7.00", 1), At: noon})
+	b.must(err)
+	b.must(b.db.Credentials(label{}).Put(b.Context(), feed.ID{Merchant: id, Feed: "shop"}, "key", "of "+id, noon))
 	ref := day.Ref{Merchant: id, Store: store, Day: today}
 	b.must(b.db.Accept(b.Context(), ref, "z.net", "olga", noon))
 	b.must(b.db.Set(b.Context(), ref, 3, day.Closing, nil, noon))
@@ -196,6 +201,19 @@ func (b *bundle) dump(id string) []string {
 		b.must(err)
 		add("token", token)
 	}
+	for _, fact := range b.stated(id) {
+		add("stated", fact)
+	}
+	feeds, err := b.db.Feeds(ctx)
+	b.must(err)
+	for _, f := range feeds {
+		if f.Merchant == id {
+			add("feed", f)
+		}
+	}
+	secret, err := b.db.Credentials(label{}).Get(ctx, feed.ID{Merchant: id, Feed: "shop"}, "key")
+	b.must(err)
+	add("secret", secret)
 	due, err := b.db.Due(ctx)
 	b.must(err)
 	for _, d := range due {
