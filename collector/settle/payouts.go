@@ -273,6 +273,27 @@ func (r *runner) mayPay(p *payout, l *line) bool {
 	return l.Booked >= sent && l.Booked <= due.Add(r.account.window()) && (len(r.account.Payer) == 0 || r.account.pays(l.BankLine))
 }
 
+// credits returns the lines that may be the credit of each payout, and the payouts
+// that each line may be the credit of.
+func (r *runner) credits() (lines, payouts [][]int) {
+	lines, payouts = make([][]int, len(r.payouts)), make([][]int, len(r.lines))
+	for i := range r.payouts {
+		p := &r.payouts[i]
+		if p.matched || p.gone() {
+			continue
+		}
+		sent, due := r.due(p)
+		last := due.Add(r.account.window())
+		from, _ := slices.BinarySearchFunc(r.lines, sent, func(l line, d bizday.Day) int { return strings.Compare(string(l.Booked), string(d)) })
+		for n := from; n < len(r.lines) && r.lines[n].Booked <= last; n++ {
+			if r.mayPay(p, &r.lines[n]) {
+				lines[i], payouts[n] = append(lines[i], n), append(payouts[n], i)
+			}
+		}
+	}
+	return lines, payouts
+}
+
 // due returns when a payout was sent and when the bank should have it.
 func (r *runner) due(p *payout) (sent, due bizday.Day) {
 	sent = r.payoutDay(p, PaidOut)
@@ -290,55 +311,57 @@ func (r *runner) due(p *payout) (sent, due bizday.Day) {
 // byOnlyAmount matches a payout and a line of its amount where each is the only
 // one for the other.
 func (r *runner) byOnlyAmount() {
-	byAmount := map[money.Decimal][]int{}
-	for i := range r.lines {
-		byAmount[r.lines[i].Amount] = append(byAmount[r.lines[i].Amount], i)
+	lines, payouts := r.credits()
+	equal := func(p, l int) bool { return r.payouts[p].Amount == r.lines[l].Amount }
+	for p, all := range lines {
+		l := onlyOne(all, func(l int) bool { return equal(p, l) })
+		if l >= 0 && onlyOne(payouts[l], func(p int) bool { return equal(p, l) }) == p {
+			r.credit(&r.payouts[p], l, ByAmount)
+		}
 	}
-	candidates, wanted := make([][]int, len(r.payouts)), make([]int, len(r.lines))
-	for i := range r.payouts {
-		for _, l := range byAmount[r.payouts[i].Amount] {
-			if r.mayPay(&r.payouts[i], &r.lines[l]) {
-				candidates[i] = append(candidates[i], l)
-				wanted[l]++
+}
+
+// onlyOne returns the only one that fits, or -1.
+func onlyOne(all []int, fits func(int) bool) int {
+	found := -1
+	for _, one := range all {
+		if fits(one) {
+			if found >= 0 {
+				return -1
 			}
+			found = one
 		}
 	}
-	for i, c := range candidates {
-		if len(c) == 1 && wanted[c[0]] == 1 {
-			r.credit(&r.payouts[i], c[0], ByAmount)
-		}
-	}
+	return found
 }
 
 // bySeveral matches one line that pays several payouts, and several lines that pay
 // one, where just one choice adds up.
 func (r *runner) bySeveral() {
-	for i := range r.lines {
-		var amounts []money.Decimal
-		var payouts []int
-		for n := range r.payouts {
-			if r.mayPay(&r.payouts[n], &r.lines[i]) {
-				amounts, payouts = append(amounts, r.payouts[n].Amount), append(payouts, n)
-			}
-		}
-		if chosen := exactly(amounts, r.lines[i].Amount); len(chosen) > 1 {
+	_, payouts := r.credits()
+	for l, all := range payouts {
+		all = slices.DeleteFunc(all, func(p int) bool { return r.payouts[p].matched })
+		if chosen := exactly(amounts(all, func(p int) money.Decimal { return r.payouts[p].Amount }), r.lines[l].Amount); len(chosen) > 1 {
 			for _, n := range chosen {
-				r.credit(&r.payouts[payouts[n]], i, BySum)
+				r.credit(&r.payouts[all[n]], l, BySum)
 			}
 		}
 	}
-	for n := range r.payouts {
-		var amounts []money.Decimal
-		var lines []int
-		for i := range r.lines {
-			if r.mayPay(&r.payouts[n], &r.lines[i]) {
-				amounts, lines = append(amounts, r.lines[i].Amount), append(lines, i)
-			}
-		}
-		if chosen := exactly(amounts, r.payouts[n].Amount); len(chosen) > 1 {
-			for _, i := range chosen {
-				r.credit(&r.payouts[n], lines[i], BySum)
+	lines, _ := r.credits()
+	for p, all := range lines {
+		all = slices.DeleteFunc(all, func(l int) bool { return r.lines[l].matched })
+		if chosen := exactly(amounts(all, func(l int) money.Decimal { return r.lines[l].Amount }), r.payouts[p].Amount); len(chosen) > 1 {
+			for _, n := range chosen {
+				r.credit(&r.payouts[p], all[n], BySum)
 			}
 		}
 	}
+}
+
+func amounts(all []int, of func(int) money.Decimal) []money.Decimal {
+	list := make([]money.Decimal, len(all))
+	for n, one := range all {
+		list[n] = of(one)
+	}
+	return list
 }
