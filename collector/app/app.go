@@ -98,7 +98,7 @@ func New(ctx context.Context, config Config, log *slog.Logger, options ...Option
 		return nil, err
 	}
 	if a.roles.Intake {
-		if a.entrance, err = a.openEntrance(); err != nil {
+		if a.entrance, err = a.openEntrance(ctx); err != nil {
 			return nil, err
 		}
 	}

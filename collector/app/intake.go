@@ -34,8 +34,9 @@ type entrance struct {
 
 // openEntrance opens what agents need; only a process of this role reads or makes
 // the authority.
-func (a *App) openEntrance() (e *entrance, err error) {
+func (a *App) openEntrance(ctx context.Context) (e *entrance, err error) {
 	e = &entrance{}
+	a.makeMonths(ctx) // before anything is received
 	if e.keys, err = OpenKeys(a.config.Data, time.Now()); err != nil {
 		return nil, err
 	}
@@ -73,6 +74,17 @@ func (a *App) openEntrance() (e *entrance, err error) {
 	return e, nil
 }
 
+// monthsEvery is how often tables are made for months to come.
+const monthsEvery = time.Hour
+
+// makeMonths makes them. Where that fails it is tried again, months before they are
+// needed; without one, documents are stored all the same.
+func (a *App) makeMonths(ctx context.Context) {
+	if err := a.db.Ahead(ctx, a.now()); err != nil && ctx.Err() == nil {
+		a.log.Warn("no table for a month to come; tried again within the hour", "error", err)
+	}
+}
+
 // ready fails where there is no certificate to serve agents with.
 func (e *entrance) ready() error {
 	if _, err := e.certificates.config(nil); err != nil {
@@ -96,6 +108,10 @@ func (e *entrance) run(ctx context.Context, a *App) error {
 	if e.mqtt != nil {
 		group.Go(func() error { return e.mqtt.Run(ctx) })
 	}
+	group.Go(func() error {
+		every(ctx, monthsEvery, func() { a.makeMonths(ctx) })
+		return nil
+	})
 	group.Go(func() error {
 		fleet.Watch(ctx, a.db, a.now, e.intake.Recheck, func(err error) { a.log.Warn("revoked agents may speak until their next check", "error", err) })
 		return nil

@@ -47,7 +47,7 @@ type Document struct {
 	Capture  uint64
 	Kind     string
 	Received time.Time
-	Body     []byte // as received; empty for a copy
+	Body     []byte // as received; empty for a copy, nil where its month was taken out of the database
 }
 
 // Epoch is one numbering of an agent, as it is stored.

@@ -111,6 +111,10 @@ func (r *reading) content(d Document) {
 	if d.Standing == "copy" && len(d.Body) == 0 {
 		return
 	}
+	if d.Body == nil {
+		r.skip(p2, "documents whose month was taken out of the database")
+		return
+	}
 	r.checked(p2)
 	read, err := document.Unmarshal(d.Body)
 	switch {

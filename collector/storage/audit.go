@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	auditDocuments query = `SELECT merchant, store, day, key, revision, standing, conflict, hash, agent, epoch, number, capture, kind, received, body
-		FROM document WHERE merchant = $1 ORDER BY key, revision`
+	auditDocuments query = `SELECT d.merchant, d.store, d.day, d.key, d.revision, d.standing, d.conflict, d.hash, d.agent, d.epoch, d.number, d.capture,
+		d.kind, d.received, b.body FROM document d` + withBody + ` WHERE d.merchant = $1 ORDER BY d.key, d.revision`
 	auditEntries  query = entryColumns + ` WHERE merchant = $1 ORDER BY store, day, version`
 	auditPostings query = postingColumns + ` WHERE merchant = $1 ORDER BY store, day, target, revision`
 	auditEpochs   query = `SELECT agent, epoch, id, start, reason, issued_at, stored, digest, safe, covered_to FROM epoch WHERE merchant = $1 ORDER BY agent, epoch`

@@ -24,12 +24,13 @@ type dialect struct {
 	// rows they change are kept apart; see writeRows.
 	reading, writing, changing *sql.TxOptions
 
-	scope query // says which merchant's rows a transaction may touch; empty: all
-	lock  query // follows the SELECT of a row that is going to be changed
-	bulk  query // stores documents whose keys are new, and returns those keys; empty: there is none
-	clock query // the time by the database, in microseconds; empty: the machine's
-	heads query // selectRevisions of many keys
-	seen  query // what days looked at, of many things
+	scope  query // says which merchant's rows a transaction may touch; empty: all
+	lock   query // follows the SELECT of a row that is going to be changed
+	bulk   query // stores documents whose keys are new, and returns those keys; empty: there is none
+	bodies query // stores the bytes of those
+	clock  query // the time by the database, in microseconds; empty: the machine's
+	heads  query // selectRevisions of many keys
+	seen   query // what days looked at, of many things
 
 	again func(error) bool // the transaction lost to another: it can be run again
 	busy  func(error) bool // nothing was stored; another try may succeed

@@ -12,8 +12,8 @@ const (
 	everyConfig   query = `SELECT version, body, applied_at FROM merchant_config WHERE merchant = $1 ORDER BY version`
 	everyMapping  query = `SELECT version, effective_from, body, applied_at FROM mapping WHERE merchant = $1 ORDER BY version`
 	everyAgent    query = `SELECT agent, store, host, version, enrolled_at, revoked_at FROM agent WHERE merchant = $1 ORDER BY agent`
-	everyDocument query = `SELECT key, revision, standing, conflict, store, day, hash, agent, epoch, number, received, reason, body
-		FROM document WHERE merchant = $1 ORDER BY key, revision`
+	everyDocument query = `SELECT d.key, d.revision, d.standing, d.conflict, d.store, d.day, d.hash, d.agent, d.epoch, d.number, d.received, d.reason, b.body
+		FROM document d` + withBody + ` WHERE d.merchant = $1 ORDER BY d.key, d.revision`
 	everyDay     query = `SELECT store, day, version, state, hold, entry, closed_at, changed_at FROM store_day WHERE merchant = $1 ORDER BY store, day`
 	everyEntry   query = `SELECT store, day, version, mapping, rules, reason, at, body, proof FROM entry WHERE merchant = $1 ORDER BY store, day, version`
 	everyPosting query = `SELECT store, day, target, revision, entry, reference, state, attempts, error, remote_id, at, settled_at, hash, payload

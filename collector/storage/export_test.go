@@ -160,17 +160,24 @@ func (db *DB) RawInsert(ctx context.Context, b intake.Batch, order uint64) error
 	if err != nil {
 		return err
 	}
+	body, err := db.keep(ctx, insertBody)
+	if err != nil {
+		return err
+	}
 	run, err := db.keep(ctx, insertRun)
 	if err != nil {
 		return err
 	}
-	document, run = t.Stmt(document), t.Stmt(run)
+	document, body, run = t.Stmt(document), t.Stmt(body), t.Stmt(run)
 	digests := make([]byte, 0, 32*len(b.Digests))
 	for i := range b.Records {
 		r := &b.Records[i]
 		digests = append(digests, b.Digests[i][:]...)
 		if _, err := document.Exec(b.From.Merchant, r.Key, 1, current, 0, r.Hash[:], b.From.Agent, order, b.First+uint64(i), r.Capture,
-			b.From.Store, string(r.Day), string(r.Document.Kind), r.Document.Numbers.Receipt, int64(r.Recipe), r.Reason, micros(b.At), r.Bytes); err != nil {
+			b.From.Store, string(r.Day), string(r.Document.Kind), r.Document.Numbers.Receipt, int64(r.Recipe), r.Reason, micros(b.At)); err != nil {
+			return err
+		}
+		if _, err := body.Exec(b.From.Merchant, b.From.Agent, order, b.First+uint64(i), micros(b.At), r.Bytes); err != nil {
 			return err
 		}
 	}
@@ -201,7 +208,10 @@ func (db *DB) rawBulk(ctx context.Context, b intake.Batch, order uint64) error {
 	}
 	bulk, _, _ := strings.Cut(string(postgresBulk), "ON CONFLICT")
 	if _, err := t.ExecContext(ctx, bulk, b.From.Merchant, b.From.Agent, order, b.From.Store, micros(b.At),
-		keys, hashes, numbers, captures, days, kinds, receipts, recipes, reasons, bodies); err != nil {
+		keys, hashes, numbers, captures, days, kinds, receipts, recipes, reasons); err != nil {
+		return err
+	}
+	if _, err := t.ExecContext(ctx, string(postgresBodies), b.From.Merchant, b.From.Agent, order, micros(b.At), numbers, bodies); err != nil {
 		return err
 	}
 	if _, err := t.ExecContext(ctx, string(insertRun), b.From.Merchant, b.From.Agent, order, b.First, b.Last(), micros(b.At), "", b.Before[:], digests); err != nil {
@@ -280,4 +290,14 @@ func Queries() (map[string]string, error) {
 		}
 	}
 	return queries, nil
+}
+
+// MigrateTo brings the tables to a version.
+func (db *DB) MigrateTo(ctx context.Context, version int64) error {
+	provider, err := db.migrator()
+	if err != nil {
+		return err
+	}
+	_, err = provider.UpTo(ctx, version)
+	return err
 }

@@ -15,25 +15,28 @@ import (
 )
 
 const (
-	dayDocuments query = `SELECT key, revision, agent, conflict, hash, body FROM document
-		WHERE merchant = $1 AND store = $2 AND day = $3 AND standing = 'current'`
-	dayCounts query = `SELECT key, hash, body FROM document
-		WHERE merchant = $1 AND store = $2 AND day = $3 AND kind = 'TILL_COUNT' AND standing = 'current' ORDER BY key`
-	dayCloses query = `SELECT key, hash, body FROM document
-		WHERE merchant = $1 AND store = $2 AND day = $3 AND kind = 'PERIOD_CLOSE' AND standing = 'current' ORDER BY key`
+	// The bytes of document d, as b; none where its month is not in the database.
+	withBody = ` LEFT JOIN document_body b ON b.merchant = d.merchant AND b.agent = d.agent AND b.epoch = d.epoch AND b.number = d.number
+		AND b.received = d.received`
+	dayDocuments query = `SELECT d.key, d.revision, d.agent, d.conflict, d.hash, b.body FROM document d` + withBody + `
+		WHERE d.merchant = $1 AND d.store = $2 AND d.day = $3 AND d.standing = 'current'`
+	dayCounts query = `SELECT d.key, d.hash, b.body FROM document d` + withBody + `
+		WHERE d.merchant = $1 AND d.store = $2 AND d.day = $3 AND d.kind = 'TILL_COUNT' AND d.standing = 'current' ORDER BY d.key`
+	dayCloses query = `SELECT d.key, d.hash, b.body FROM document d` + withBody + `
+		WHERE d.merchant = $1 AND d.store = $2 AND d.day = $3 AND d.kind = 'PERIOD_CLOSE' AND d.standing = 'current' ORDER BY d.key`
 	// What a close counts by its number and is of other days.
-	namedBefore query = `SELECT d.key, d.revision, d.agent, d.hash, d.body FROM tie z
+	namedBefore query = `SELECT d.key, d.revision, d.agent, d.hash, b.body FROM tie z
 		JOIN tie t ON t.merchant = z.merchant AND t.store = z.store AND t.terminal = z.terminal AND t.period = z.period AND t.closes = 0
-		JOIN document d ON d.merchant = t.merchant AND d.key = t.key AND d.standing = 'current'
+		JOIN document d ON d.merchant = t.merchant AND d.key = t.key AND d.standing = 'current'` + withBody + `
 		WHERE z.merchant = $1 AND z.key = $2 AND z.closes = 1 AND z.period LIKE 'z %' AND d.day < $3 AND d.day >= $4 ORDER BY d.key`
 	previousDay query = `SELECT d.day FROM store_day d WHERE d.merchant = $1 AND d.store = $2 AND d.day < $3
 		AND EXISTS (SELECT 1 FROM document x WHERE x.merchant = d.merchant AND x.store = d.store AND x.day = d.day AND x.standing = 'current')
 		ORDER BY d.day DESC LIMIT 1`
-	originalByKey query = `SELECT key, store, day, hash, body FROM document
-		WHERE merchant = $1 AND key = $2 AND standing = 'current'`
-	originalByReceipt query = `SELECT key, store, day, hash, body FROM document
-		WHERE merchant = $1 AND store = $2 AND receipt = $3 AND standing = 'current' AND receipt <> '' AND day <= $4
-		ORDER BY day DESC, key LIMIT 50`
+	originalByKey query = `SELECT d.key, d.store, d.day, d.hash, b.body FROM document d` + withBody + `
+		WHERE d.merchant = $1 AND d.key = $2 AND d.standing = 'current'`
+	originalByReceipt query = `SELECT d.key, d.store, d.day, d.hash, b.body FROM document d` + withBody + `
+		WHERE d.merchant = $1 AND d.store = $2 AND d.receipt = $3 AND d.standing = 'current' AND d.receipt <> '' AND d.day <= $4
+		ORDER BY d.day DESC, d.key LIMIT 50`
 	rejectedSince query = `SELECT count(*) FROM rejected WHERE merchant = $1 AND store = $2 AND received >= $3 AND replayed = 0`
 	dayAccepted   query = `SELECT difference FROM accepted WHERE merchant = $1 AND store = $2 AND day = $3 ORDER BY difference`
 )
@@ -299,9 +302,15 @@ func (t *tx) earlier(f *day.Facts) (map[string]bizday.Day, error) {
 	return since, nil
 }
 
+// errAway: the bytes of a document are not in the database.
+var errAway = errors.New("the month in which it was received was taken out of the database; attach it again (docs/operations.md, old months)")
+
 // decode reads a stored document. Its bytes are as the agent sent them: for whom
 // it is stands in the columns.
 func decode(body []byte, merchant, store string, hash []byte) (*document.Document, error) {
+	if body == nil {
+		return nil, errAway
+	}
 	d, err := document.Unmarshal(body)
 	if err != nil {
 		return nil, err

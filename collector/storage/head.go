@@ -18,9 +18,10 @@ const (
 
 const (
 	insertDocument query = `INSERT INTO document (merchant, key, revision, standing, conflict, hash, agent, epoch, number, capture,
-		store, day, kind, receipt, recipe, reason, received, body)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+		store, day, kind, receipt, recipe, reason, received)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 		ON CONFLICT (merchant, key, revision) DO NOTHING`
+	insertBody      query = `INSERT INTO document_body (merchant, agent, epoch, number, received, body) VALUES ($1, $2, $3, $4, $5, $6)`
 	selectRevisions query = `SELECT key, revision, standing, hash, agent, epoch, capture, day FROM document
 		WHERE merchant = $1 AND key = $2 ORDER BY revision`
 	makePast     query = `UPDATE document SET standing = 'past', conflict = 0 WHERE merchant = $1 AND key = $2 AND revision = $3`
@@ -115,14 +116,14 @@ func (h *head) contradicted(hash [32]byte) bool {
 // false, where the key has that revision already.
 func (w *writing) insert(i, revision int, standing string, contradicted bool) (bool, error) {
 	b, r := &w.batch, &w.batch.Records[i]
-	body := r.Bytes
-	if standing == copied {
-		body = nil
-	}
 	n, err := w.exec(insertDocument, b.From.Merchant, r.Key, revision, standing, flag(contradicted), r.Hash[:], b.From.Agent,
 		w.epoch.Epoch.Order, b.First+uint64(i), r.Capture, b.From.Store, string(r.Day), string(r.Document.Kind), r.Document.Numbers.Receipt,
-		int64(r.Recipe), r.Reason, micros(b.At), blob(body))
-	return n == 1, err
+		int64(r.Recipe), r.Reason, micros(b.At))
+	if err != nil || n != 1 || standing == copied {
+		return n == 1, err
+	}
+	_, err = w.exec(insertBody, b.From.Merchant, b.From.Agent, w.epoch.Epoch.Order, b.First+uint64(i), micros(b.At), blob(r.Bytes))
+	return err == nil, err
 }
 
 // revise stores a record whose key is known, as the room decides.

@@ -33,12 +33,15 @@ const (
 const (
 	postgresScope query = `SELECT set_config('tillbook.merchant', $1, true)`
 	postgresBulk  query = `INSERT INTO document (merchant, key, revision, standing, conflict, hash, agent, epoch, number, capture,
-		store, day, kind, receipt, recipe, reason, received, body)
+		store, day, kind, receipt, recipe, reason, received)
 		SELECT CAST($1 AS TEXT), r.key, 1, 'current', 0, r.hash, CAST($2 AS TEXT), CAST($3 AS BIGINT), r.number, r.capture,
-		CAST($4 AS TEXT), r.day, r.kind, r.receipt, r.recipe, r.reason, CAST($5 AS BIGINT), r.body
-		FROM unnest($6::text[], $7::bytea[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::text[], $15::bytea[])
-		AS r(key, hash, number, capture, day, kind, receipt, recipe, reason, body)
+		CAST($4 AS TEXT), r.day, r.kind, r.receipt, r.recipe, r.reason, CAST($5 AS BIGINT)
+		FROM unnest($6::text[], $7::bytea[], $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::text[])
+		AS r(key, hash, number, capture, day, kind, receipt, recipe, reason)
 		ON CONFLICT (merchant, key, revision) DO NOTHING RETURNING key`
+	postgresBodies query = `INSERT INTO document_body (merchant, agent, epoch, number, received, body)
+		SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS BIGINT), r.number, CAST($4 AS BIGINT), r.body
+		FROM unnest($5::bigint[], $6::bytea[]) AS r(number, body)`
 	postgresClock     query = `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)`
 	postgresRevisions query = `SELECT key, revision, standing, hash, agent, epoch, capture, day FROM document
 		WHERE merchant = $1 AND key = ANY($2) ORDER BY key, revision`
@@ -59,6 +62,7 @@ func postgresDialect() dialect {
 		lock:       " FOR UPDATE",
 		clock:      postgresClock,
 		bulk:       postgresBulk,
+		bodies:     postgresBodies,
 		heads:      postgresRevisions,
 		seen:       postgresSeen,
 		again: func(err error) bool {
@@ -130,7 +134,7 @@ func checkPostgres(ctx context.Context, pool *sql.DB) error {
 	return nil
 }
 
-// bulk stores the records of a run whose keys are new, in one statement, and
+// bulk stores the records of a run whose keys are new, in two statements, and
 // returns which those are (of those of one key the first may be) and what was
 // stored of the other keys. What it leaves, and everything on an engine without
 // such a statement, is for records to store one by one.
@@ -141,7 +145,7 @@ func (w *writing) bulk(r run) (stored map[int]bool, heads map[string]*head, err 
 	b := &w.batch
 	n := int(r.last - r.first + 1)
 	keys, days, kinds, receipts, reasons := make([]string, 0, n), make([]string, 0, n), make([]string, 0, n), make([]string, 0, n), make([]string, 0, n)
-	hashes, bodies := make([][]byte, 0, n), make([][]byte, 0, n)
+	hashes := make([][]byte, 0, n)
 	numbers, captures, recipes := make([]int64, 0, n), make([]int64, 0, n), make([]int64, 0, n)
 	first := make(map[string]int, n) // by key
 	for i := int(r.first - b.First); i <= int(r.last-b.First); i++ {
@@ -152,7 +156,7 @@ func (w *writing) bulk(r run) (stored map[int]bool, heads map[string]*head, err 
 		first[d.Key] = i
 		keys, days, kinds = append(keys, d.Key), append(days, string(d.Day)), append(kinds, string(d.Document.Kind))
 		receipts, reasons = append(receipts, d.Document.Numbers.Receipt), append(reasons, d.Reason)
-		hashes, bodies = append(hashes, d.Hash[:]), append(bodies, blob(d.Bytes))
+		hashes = append(hashes, d.Hash[:])
 		numbers, captures, recipes = append(numbers, int64(b.First)+int64(i)), append(captures, int64(d.Capture)), append(recipes, int64(d.Recipe))
 	}
 	stored = make(map[int]bool, len(keys))
@@ -165,14 +169,23 @@ func (w *writing) bulk(r run) (stored map[int]bool, heads map[string]*head, err 
 		stored[first[key]] = true
 		return err
 	}, w.dialect.bulk, b.From.Merchant, b.From.Agent, w.epoch.Epoch.Order, b.From.Store, micros(b.At),
-		keys, hashes, numbers, captures, days, kinds, receipts, recipes, reasons, bodies)
+		keys, hashes, numbers, captures, days, kinds, receipts, recipes, reasons)
 	if err != nil {
 		return nil, nil, err
 	}
 	var known []string
-	for _, key := range keys {
-		if !stored[first[key]] {
+	var fresh []int64
+	var bodies [][]byte
+	for i, key := range keys {
+		if at := first[key]; stored[at] {
+			fresh, bodies = append(fresh, numbers[i]), append(bodies, blob(b.Records[at].Bytes))
+		} else {
 			known = append(known, key)
+		}
+	}
+	if len(fresh) > 0 {
+		if _, err := w.exec(w.dialect.bodies, b.From.Merchant, b.From.Agent, w.epoch.Epoch.Order, micros(b.At), fresh, bodies); err != nil {
+			return nil, nil, err
 		}
 	}
 	if len(known) > 0 {

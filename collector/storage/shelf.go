@@ -19,7 +19,7 @@ const (
 	unshelve query = `UPDATE rejected SET replayed = $5, dismissed_by = $6
 		WHERE merchant = $1 AND agent = $2 AND epoch = $3 AND number = $4 AND replayed = 0`
 
-	conflictingRevisions query = `SELECT d.key, d.revision, d.standing, d.agent, d.hash, d.store, d.day, d.received, d.body FROM document d
+	conflictingRevisions query = `SELECT d.key, d.revision, d.standing, d.agent, d.hash, d.store, d.day, d.received, b.body FROM document d` + withBody + `
 		WHERE d.merchant = $1 AND d.standing IN ('current', 'conflict')
 		AND EXISTS (SELECT 1 FROM document c WHERE c.merchant = d.merchant AND c.key = d.key AND c.standing = 'conflict')
 		ORDER BY d.key, d.revision`

@@ -75,7 +75,7 @@ func TestEveryTableIsExportedOrLeftOutForAReason(t *testing.T) {
 		t.Fatalf("%d tables: %v", len(tables), err)
 	}
 	for _, table := range tables {
-		if exported := strings.Contains(read, "FROM "+table[0]+" "); exported == (notExported[table[0]] != "") {
+		if exported := strings.Contains(read, "FROM "+table[0]+" ") || strings.Contains(read, "JOIN "+table[0]+" "); exported == (notExported[table[0]] != "") {
 			t.Errorf("table %s is exported: %t, and said to be left out: %q", table[0], exported, notExported[table[0]])
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"tillbook.example/tillbook/collector/storage"
 	"tillbook.example/tillbook/collector/storage/storagetest"
@@ -57,7 +58,7 @@ func freshPostgres(t testing.TB) func() *storage.DB {
 		if err != nil {
 			return err
 		}
-		return errors.Join(db.Migrate(t.Context()), db.Close())
+		return errors.Join(db.Migrate(t.Context()), db.Ahead(t.Context(), time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)), db.Close())
 	}, "meta", "goose_db_version")})
 }
 
