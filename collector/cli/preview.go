@@ -41,12 +41,15 @@ type previewedProblem struct {
 // books, without a database: entries, what would hold them, and the proof.
 func Preview() *cobra.Command {
 	var mappingFile, zone, cutoff string
+	var explained bool
 	cmd := &cobra.Command{
 		Use:   "preview --mapping FILE DOCUMENTS.jsonl",
 		Short: "Show the entries that documents would become",
 		Long: `Read documents as JSON lines (- for standard input) and print one JSON object:
 the entries by store and business day, the problems that would hold the days,
-and the proof of each.
+and the proof of each; with --explain instead, for people, each line with the
+sentence that says how it came to be, the law behind its tax code where the
+mapping names one, and the documents that it is made of.
 
 A document belongs to the date the till printed, else to the day of its period
 close, else to the day of its time by --zone and --cutoff; without a zone, to
@@ -77,10 +80,15 @@ problems or open differences, 2 if something could not be read.`,
 				return problem.With("file", fmt.Errorf("%s: %w", args[0], err))
 			}
 			shown := preview(days, mapping, documents)
-			out := json.NewEncoder(cmd.OutOrStdout())
-			out.SetEscapeHTML(false)
-			out.SetIndent("", "  ")
-			if err := out.Encode(shown); err != nil {
+			if explained {
+				err = explain(cmd.OutOrStdout(), shown, mapping)
+			} else {
+				out := json.NewEncoder(cmd.OutOrStdout())
+				out.SetEscapeHTML(false)
+				out.SetIndent("", "  ")
+				err = out.Encode(shown)
+			}
+			if err != nil {
 				return fmt.Errorf("write preview: %w", err)
 			}
 			if !shown.clean() {
@@ -92,6 +100,7 @@ problems or open differences, 2 if something could not be read.`,
 	cmd.Flags().StringVar(&mappingFile, "mapping", "", "the mapping, as YAML (required)")
 	cmd.Flags().StringVar(&zone, "zone", "", "the stores' time zone, such as Europe/London")
 	cmd.Flags().StringVar(&cutoff, "cutoff", "", "when their business day begins, HH:MM (with --zone; default 00:00)")
+	cmd.Flags().BoolVar(&explained, "explain", false, "say for each line how it came to be and of what it is made")
 	_ = cmd.MarkFlagRequired("mapping") // it fails only for a flag that is not there
 	return cmd
 }

@@ -48,6 +48,7 @@ func (e env) root() *cobra.Command {
 		e.serve(), e.migrate(), e.apply(), e.export(), e.joinCode(), e.agents(), e.revoke(), e.authority(),
 		e.days(), e.entry(), e.proof(), e.accept(), e.reopen(), e.post(), e.undo(), e.repost(), e.pause(), e.resume(), e.entered(), e.rejected(), e.conflicts(), e.settle(), e.connect(), e.disconnect(), e.secrets(), e.feed(), e.verify(), e.log(), e.backup(), e.restore(), e.status(),
 		e.sandbox(), e.Config(origins), Preview(),
+		e.whatIf(), e.taxes(),
 	)
 	return root
 }

@@ -389,6 +389,12 @@ func (c *Closer) at(point string) {
 	}
 }
 
+// WhatIf makes a day's proof and entry as they would be with a mapping.
+func WhatIf(f Facts, m books.Mapping) (reconcile.Proof, books.Entry, []books.Problem) {
+	made := makeEntry(f, merchant.Mapping{Mapping: m})
+	return made.proof, made.entry, made.problems
+}
+
 // Look makes a day's proof and entry as it stands, with the mapping that holds
 // for it now, without closing it: what a person looks at before accepting a
 // difference. known is false if no mapping holds on the day; then only the proof
