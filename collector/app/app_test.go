@@ -184,7 +184,7 @@ func TestACollectorAnswersForItsHealthUntilItIsStopped(t *testing.T) {
 
 // labels are those the collector's own metrics may have; none grows with
 // merchants or sales.
-var labels = map[string]bool{"contact": true, "work": true, "state": true, "promise": true, "version": true, "days": true}
+var labels = map[string]bool{"contact": true, "work": true, "state": true, "promise": true, "version": true, "days": true, "code": true}
 
 func TestMetricsAreWellNamedAndTheirLabelsBounded(t *testing.T) {
 	t.Parallel()

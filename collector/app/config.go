@@ -33,6 +33,7 @@ type Config struct {
 	Ops      Ops      `koanf:"ops"`
 	Work     Work     `koanf:"work"`
 	Stop     Stop     `koanf:"stop"`
+	Limits   Limits   `koanf:"limits"`
 	Log      Log      `koanf:"log"`
 }
 
@@ -100,6 +101,15 @@ type Stop struct {
 	Limit time.Duration `koanf:"limit"`
 }
 
+// Limits are what one process takes from outside.
+type Limits struct {
+	Connections      int `koanf:"connections"`       // to agents.listen, agents' or not
+	Sessions         int `koanf:"sessions"`          // of agents
+	MerchantSessions int `koanf:"merchant_sessions"` // of one merchant's agents
+	AgentSessions    int `koanf:"agent_sessions"`    // of one agent: a new one ends the oldest
+	AgentMessages    int `koanf:"agent_messages"`    // a second, of one agent; ten seconds' worth may come at once
+}
+
 // Log says what is logged and how.
 type Log struct {
 	Level  string `koanf:"level"`
@@ -116,10 +126,11 @@ func Defaults() Config {
 			Xero:       CloudApp{API: xero.API, Authorize: xero.AuthorizeURL, Token: xero.TokenURL, Revoke: xero.RevokeURL},
 			QuickBooks: CloudApp{API: quickbooks.API, Authorize: quickbooks.AuthorizeURL, Token: quickbooks.TokenURL, Revoke: quickbooks.RevokeURL},
 		},
-		Ops:  Ops{Listen: "127.0.0.1:7420"},
-		Work: Work{Every: 5 * time.Second, Audit: 15 * time.Minute, Term: work.DefaultTerm},
-		Stop: Stop{Limit: 20 * time.Second},
-		Log:  Log{Level: "info", Format: "text"},
+		Ops:    Ops{Listen: "127.0.0.1:7420"},
+		Work:   Work{Every: 5 * time.Second, Audit: 15 * time.Minute, Term: work.DefaultTerm},
+		Stop:   Stop{Limit: 20 * time.Second},
+		Limits: Limits{Connections: 20_000, Sessions: 10_000, MerchantSessions: 5_000, AgentSessions: 4, AgentMessages: 200},
+		Log:    Log{Level: "info", Format: "text"},
 	}
 }
 
@@ -206,6 +217,14 @@ func (c Config) Check() error {
 	}
 	if c.Stop.Limit < time.Second || c.Stop.Limit > time.Hour {
 		bad("stop.limit", "%s: from one second to one hour", c.Stop.Limit)
+	}
+	for key, n := range map[string]int{
+		"connections": c.Limits.Connections, "sessions": c.Limits.Sessions, "merchant_sessions": c.Limits.MerchantSessions,
+		"agent_sessions": c.Limits.AgentSessions, "agent_messages": c.Limits.AgentMessages,
+	} {
+		if n < 1 || n > 1_000_000 {
+			bad("limits."+key, "%d: from 1 to 1,000,000", n)
+		}
 	}
 	oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf("log.format", c.Log.Format, "text", "json")

@@ -29,7 +29,7 @@ type entrance struct {
 	intake       *intake.Service
 	mqtt         *mqtt.Carrier // nil without a broker
 	server       *grpc.Server
-	listener     net.Listener
+	listener     *carrier.Listener
 }
 
 // openEntrance opens what agents need; only a process of this role reads or makes
@@ -42,13 +42,14 @@ func (a *App) openEntrance(ctx context.Context) (e *entrance, err error) {
 	}
 	e.certificates = &servers{keys: e.keys, hosts: append([]string{"localhost", "127.0.0.1", "::1"}, a.config.Agents.Hosts...), now: a.clock}
 	e.enrolment = NewEnrolment(a.config, a.db, e.keys, a.log, a.clock)
-	calendar := Calendar(a.db)
+	calendar, limits := Calendar(a.db), a.config.Limits
 	if e.intake, err = intake.NewService(intake.Options{
 		Store: a.db, Presence: a.db, Day: calendar.Day, Tie: calendar.Tie, Logger: a.log, Version: buildinfo.Version,
 		Allowed: func(ctx context.Context, id fleet.Identity) error { return fleet.Allowed(ctx, a.db, id) },
 		Days: func(ctx context.Context, id fleet.Identity) ([]intake.DayState, error) {
 			return a.db.LastDays(ctx, id, toldDays)
 		},
+		MaxSessions: limits.Sessions, MaxMerchant: limits.MerchantSessions, MaxAgent: limits.AgentSessions, Rate: limits.AgentMessages,
 	}); err != nil {
 		return nil, err
 	}
@@ -68,9 +69,11 @@ func (a *App) openEntrance(ctx context.Context) (e *entrance, err error) {
 	e.server = grpc.NewServer(carrier.ServerOptions(&tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: config})...)
 	tillbookv1.RegisterEnrolmentServer(e.server, e.enrolment)
 	tillbookv1.RegisterCollectorServer(e.server, carrier.New(e.intake, fleet.Identify))
-	if e.listener, err = net.Listen("tcp", a.config.Agents.Listen); err != nil {
+	listener, err := net.Listen("tcp", a.config.Agents.Listen)
+	if err != nil {
 		return nil, fmt.Errorf("listen for agents: %w", err)
 	}
+	e.listener = carrier.Limit(listener, limits.Connections)
 	return e, nil
 }
 

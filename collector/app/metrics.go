@@ -39,6 +39,7 @@ type figures struct {
 	recovered, unrecovered, copies, up                                    *prometheus.Desc
 	failing, stopped                                                      *prometheus.Desc
 	dark, oldestDay                                                       *prometheus.Desc
+	connections, turnedAway                                               *prometheus.Desc
 }
 
 func (a *App) registry() (*prometheus.Registry, error) {
@@ -63,7 +64,9 @@ func (a *App) registry() (*prometheus.Registry, error) {
 		records:     desc("intake_records_total", "Records committed since start."),
 		rejected:    desc("intake_rejected_total", "Records kept raw because they could not be read, since start."),
 		forks:       desc("intake_epochs_total", "Epochs offered since start: first ones and forks."),
-		refusals:    desc("intake_refusals_total", "Sessions refused since start."),
+		refusals:    desc("intake_refusals_total", "Sessions refused since start, by code.", "code"),
+		connections: desc("agent_connections", "Connections to where agents connect, also of those that are none."),
+		turnedAway:  desc("agent_connections_refused_total", "Connections that were ended at once because there were as many as there may be, since start."),
 		broker:      desc("mqtt_connected", "1 if the broker is connected and sessions are taken from it; always 0 without one."),
 		dropped:     desc("mqtt_dropped_total", "Messages over the broker that belonged to no session or were too much, since start."),
 		recovered:   desc("certificates_recovered_total", "Agents that came back with an expired certificate, since start."),
@@ -88,7 +91,7 @@ func (a *App) registry() (*prometheus.Registry, error) {
 func (f *figures) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		f.agents, f.work, f.skewed, f.days, f.postings, f.unsent, f.oldest, f.broken, f.audited,
-		f.sessions, f.batches, f.records, f.rejected, f.forks, f.refusals, f.broker, f.dropped, f.recovered, f.unrecovered, f.copies, f.up, f.failing, f.stopped, f.dark, f.oldestDay,
+		f.sessions, f.batches, f.records, f.rejected, f.forks, f.refusals, f.broker, f.dropped, f.recovered, f.unrecovered, f.copies, f.up, f.failing, f.stopped, f.dark, f.oldestDay, f.connections, f.turnedAway,
 	} {
 		out <- d
 	}
@@ -100,8 +103,8 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	counter := func(d *prometheus.Desc, v uint64) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v))
+	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
 	}
 	if f.app.entrance != nil {
 		f.entrance(gauge, counter, f.app.entrance)
@@ -124,14 +127,19 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 }
 
 // entrance gives what only a process of the role intake counts.
-func (f *figures) entrance(gauge func(*prometheus.Desc, float64, ...string), counter func(*prometheus.Desc, uint64), e *entrance) {
+func (f *figures) entrance(gauge func(*prometheus.Desc, float64, ...string), counter func(*prometheus.Desc, uint64, ...string), e *entrance) {
 	stats := e.intake.Stats()
 	gauge(f.sessions, float64(stats.Sessions))
 	counter(f.batches, stats.Batches)
 	counter(f.records, stats.Records)
 	counter(f.rejected, stats.Rejected)
 	counter(f.forks, stats.Forks)
-	counter(f.refusals, stats.Refusals)
+	for code, n := range stats.Refusals {
+		counter(f.refusals, n, code)
+	}
+	open, refused := e.listener.Stats()
+	gauge(f.connections, float64(open))
+	counter(f.turnedAway, refused)
 	given := e.enrolment.Stats()
 	counter(f.recovered, given.Recovered)
 	counter(f.unrecovered, given.Refused)

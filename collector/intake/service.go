@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"tillbook.example/tillbook/collector/fleet"
 	tillbookv1 "tillbook.example/tillbook/proto/tillbookv1"
 	"tillbook.example/tillbook/shared/bizday"
@@ -52,6 +54,9 @@ type Options struct {
 	Version string // of the collector
 
 	MaxSessions int           // default 10,000
+	MaxMerchant int           // sessions of one merchant; default 5,000
+	MaxAgent    int           // sessions of one agent, of which a new one ends the oldest; default 4
+	Rate        int           // messages a second of one agent, in all its sessions; default 200
 	MaxBatches  int           // taken apart or being committed at once, in all sessions; default 64
 	Credits     uint32        // batches an agent may have unacknowledged; default 8
 	Beat        time.Duration // between heartbeats; default 20 s
@@ -62,13 +67,12 @@ type Options struct {
 
 // Stats counts since start.
 type Stats struct {
-	Sessions   int64  // now
-	Batches    uint64 // committed
-	Records    uint64 // in them
-	Rejected   uint64 // of those
-	Forks      uint64 // new epochs offered, first ones too
-	Refusals   uint64
-	BadBatches uint64
+	Sessions int64             // now
+	Batches  uint64            // committed
+	Records  uint64            // in them
+	Rejected uint64            // of those
+	Forks    uint64            // new epochs offered, first ones too
+	Refusals map[string]uint64 // by code, each of Codes
 }
 
 // Service takes in what agents send, over any carrier.
@@ -77,14 +81,18 @@ type Service struct {
 	unpacker *wire.Unpacker
 	slots    chan struct{} // one for each batch in memory
 
-	mu       sync.Mutex
-	live     map[fleet.Identity]map[*session]bool
-	draining bool
-	leave    chan struct{} // closed where sessions are to end
-	left     chan struct{} // closed where they have
+	mu        sync.Mutex
+	live      map[fleet.Identity][]*session // the oldest first; without those that were replaced
+	merchants map[string]int                // sessions by merchant
+	in        int                           // sessions
+	buckets   map[fleet.Identity]*rate.Limiter
+	draining  bool
+	leave     chan struct{} // closed where sessions are to end
+	empty     chan struct{} // closed where they have
 
-	sessions                                         atomic.Int64
-	batches, records, rejected, forks, refusals, bad atomic.Uint64
+	sessions                          atomic.Int64
+	batches, records, rejected, forks atomic.Uint64
+	refusals                          refusals
 }
 
 // NewService returns a Service.
@@ -93,6 +101,9 @@ func NewService(o Options) (*Service, error) {
 		return nil, errors.New("start intake: store, presence, day, allowed and logger are needed")
 	}
 	fill(&o.MaxSessions, 10_000)
+	fill(&o.MaxMerchant, 5_000)
+	fill(&o.MaxAgent, 4)
+	fill(&o.Rate, 200)
 	fill(&o.MaxBatches, 64)
 	fill(&o.Credits, 8)
 	fill(&o.Beat, 20*time.Second)
@@ -103,8 +114,11 @@ func NewService(o Options) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start intake: %w", err)
 	}
-	return &Service{o: o, unpacker: unpacker, slots: make(chan struct{}, o.MaxBatches), live: map[fleet.Identity]map[*session]bool{},
-		leave: make(chan struct{}), left: make(chan struct{})}, nil
+	return &Service{
+		o: o, unpacker: unpacker, slots: make(chan struct{}, o.MaxBatches),
+		live: map[fleet.Identity][]*session{}, merchants: map[string]int{}, buckets: map[fleet.Identity]*rate.Limiter{},
+		leave: make(chan struct{}), empty: make(chan struct{}), refusals: newRefusals(),
+	}, nil
 }
 
 func fill[T int | uint32 | time.Duration](value *T, standard T) {
@@ -117,7 +131,7 @@ func fill[T int | uint32 | time.Duration](value *T, standard T) {
 func (s *Service) Stats() Stats {
 	return Stats{
 		Sessions: s.sessions.Load(), Batches: s.batches.Load(), Records: s.records.Load(), Rejected: s.rejected.Load(),
-		Forks: s.forks.Load(), Refusals: s.refusals.Load(), BadBatches: s.bad.Load(),
+		Forks: s.forks.Load(), Refusals: s.refusals.stats(),
 	}
 }
 
@@ -147,10 +161,22 @@ const (
 	RefusedBatch    = "bad_batch"   // a batch that is damaged or beyond the limits
 	RefusedBusy     = "busy"        // nothing was stored: try again
 	RefusedFull     = "full"        // as many sessions as there may be
-	RefusedForking  = "forking"     // the numbering forked too often in one session
-	RefusedRestored = "restored"    // the database is another: say Hello again
-	RefusedDraining = "draining"    // this collector is being stopped: say Hello again, to another
+	RefusedTooFast  = "too_fast"    // more messages than an agent may send
+	RefusedReplaced = "replaced"    // the agent has begun more sessions than it may have at once
+	// RefusedMerchantFull: as many sessions as one merchant may have.
+	RefusedMerchantFull = "merchant_full"
+	RefusedForking      = "forking"  // the numbering forked too often in one session
+	RefusedRestored     = "restored" // the database is another: say Hello again
+	RefusedDraining     = "draining" // this collector is being stopped: say Hello again, to another
 )
+
+// Codes returns the code of every refusal there is.
+func Codes() []string {
+	return []string{
+		RefusedRevoked, RefusedProtocol, RefusedMessage, RefusedBatch, RefusedBusy, RefusedFull, RefusedTooFast, RefusedReplaced,
+		RefusedMerchantFull, RefusedForking, RefusedRestored, RefusedDraining,
+	}
+}
 
 func busy(what string, err error) *refusal {
 	return &refusal{code: RefusedBusy, text: what, retry: true, cause: err}
@@ -174,44 +200,20 @@ func (s *Service) Serve(ctx context.Context, id fleet.Identity, stream Stream) e
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	session := &session{Service: s, id: id, stream: stream, log: log, recheck: make(chan struct{}, 1)}
-	leave, ok := s.enter(session) // before the first look, so that no revocation falls between
-	if !ok {
-		return s.end(log, stream, draining())
+	session := &session{Service: s, id: id, stream: stream, log: log, recheck: make(chan struct{}, 1), replaced: make(chan struct{}, 1)}
+	leave, err := s.enter(session) // before the first look, so that no revocation falls between
+	if err != nil {
+		return s.end(log, stream, err)
 	}
 	defer leave()
 	if err := session.allowed(ctx); err != nil {
 		return s.end(log, stream, err)
 	}
-	err := session.run(ctx)
+	err = session.run(ctx)
 	if err == nil || errors.Is(err, io.EOF) || ctx.Err() != nil {
 		return nil
 	}
 	return s.end(log, stream, err)
-}
-
-// enter lists a session, unless none is let in any more, and returns what takes it
-// off the list.
-func (s *Service) enter(entered *session) (leave func(), ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.draining {
-		return nil, false
-	}
-	if s.live[entered.id] == nil {
-		s.live[entered.id] = map[*session]bool{}
-	}
-	s.live[entered.id][entered] = true
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if delete(s.live[entered.id], entered); len(s.live[entered.id]) == 0 {
-			delete(s.live, entered.id)
-		}
-		if s.draining && len(s.live) == 0 {
-			close(s.left)
-		}
-	}, true
 }
 
 // Drain lets no session in any more, and has each that there is end once what it
@@ -221,13 +223,13 @@ func (s *Service) enter(entered *session) (leave func(), ok bool) {
 func (s *Service) Drain(ctx context.Context) error {
 	s.mu.Lock()
 	s.draining = true
-	if len(s.live) == 0 {
-		close(s.left)
+	if s.in == 0 {
+		close(s.empty)
 	}
 	s.mu.Unlock()
 	close(s.leave)
 	select {
-	case <-s.left:
+	case <-s.empty:
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("let agents go: %w", ctx.Err())
@@ -247,7 +249,7 @@ func draining() *refusal {
 func (s *Service) Recheck(id fleet.Identity) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for session := range s.live[id] {
+	for _, session := range s.live[id] {
 		select {
 		case session.recheck <- struct{}{}:
 		default: // it is told already
@@ -255,15 +257,25 @@ func (s *Service) Recheck(id fleet.Identity) {
 	}
 }
 
+// Refuse tells who speaks on a stream that no session is begun, and counts it. It
+// is for carriers, where they know before a session begins.
+func (s *Service) Refuse(stream Stream, code, text string, retry bool) error {
+	return s.refuse(stream, &refusal{code: code, text: text, retry: retry})
+}
+
+// refuse tells and counts a refusal.
+func (s *Service) refuse(stream Stream, r *refusal) error {
+	s.refusals[r.code].Add(1)
+	return stream.Send(&tillbookv1.Down{Message: &tillbookv1.Down_Refusal{Refusal: &tillbookv1.Refusal{
+		Code: r.code, Text: clip(r.text), Retry: r.retry, AfterMs: r.after.Milliseconds(),
+	}}})
+}
+
 // end tells the agent why its session ends, if the stream still lets it.
 func (s *Service) end(log *slog.Logger, stream Stream, err error) error {
 	var told *refusal
 	if errors.As(err, &told) {
-		s.refusals.Add(1)
-		sent := stream.Send(&tillbookv1.Down{Message: &tillbookv1.Down_Refusal{Refusal: &tillbookv1.Refusal{
-			Code: told.code, Text: clip(told.text), Retry: told.retry, AfterMs: told.after.Milliseconds(),
-		}}})
-		err = errors.Join(err, sent)
+		err = errors.Join(err, s.refuse(stream, told))
 	}
 	log.Warn("agent session ended", "reason", err)
 	return err

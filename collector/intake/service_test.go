@@ -288,7 +288,7 @@ func TestWhatNoAgentSaysEndsTheSession(t *testing.T) {
 					a.say(c.message(a))
 					a.refused(c.code)
 				}
-				if stats := p.service.Stats(); stats.Sessions != 0 || stats.Refusals != 3 {
+				if stats := p.service.Stats(); stats.Sessions != 0 || stats.Refusals[c.code] != 3 {
 					t.Errorf("stats %+v, want no sessions and 3 refusals", stats)
 				}
 			})

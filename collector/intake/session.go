@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"tillbook.example/tillbook/collector/fleet"
 	tillbookv1 "tillbook.example/tillbook/proto/tillbookv1"
 )
@@ -35,6 +37,9 @@ type session struct {
 	agreed      point // the last point that agent and collector both have
 	coveredTo   time.Time
 	claim       Watermark // the newest that was made
+
+	bucket   *rate.Limiter // of the agent
+	replaced chan struct{} // holds a token when a newer session has taken its place
 
 	recheck                 chan struct{} // holds a token when the agent is to be looked up again
 	checked, seenAt, beaten time.Time
@@ -77,6 +82,8 @@ func (s *session) run(ctx context.Context) error {
 			heard = time.Now()
 		case <-s.leave:
 			return draining()
+		case <-s.replaced:
+			return &refusal{code: RefusedReplaced, text: "the agent has begun more sessions than it may have at once", retry: true, after: 30 * time.Second}
 		case <-s.recheck:
 			if err := s.check(ctx); err != nil {
 				return err
@@ -103,6 +110,9 @@ func (s *session) receive(ctx context.Context, in chan<- received) {
 	for {
 		var r received
 		r.up, r.err = s.stream.Recv()
+		if r.err == nil && !s.bucket.Allow() {
+			r.err = tooFast()
+		}
 		if b := r.up.GetBatch(); r.err == nil && b != nil {
 			select {
 			case s.slots <- struct{}{}:
@@ -138,7 +148,6 @@ func (s *session) takeApart(ctx context.Context, sent *tillbookv1.Batch) (*Batch
 	}
 	whole, err := s.unpacker.Unpack(sent)
 	if err != nil {
-		s.bad.Add(1)
 		return nil, &refusal{code: RefusedBatch, text: err.Error(), retry: true, cause: err}
 	}
 	now := time.Now().UTC()

@@ -140,9 +140,9 @@ func (s *session) serve() {
 	id, err := s.o.Identify(s.ctx, s.key.Merchant, s.key.Agent)
 	switch {
 	case errors.Is(err, fleet.ErrUnknown):
-		err = s.refuse(intake.RefusedRevoked, "this agent is not known here; enrol it again", false)
+		err = s.o.Intake.Refuse(s, intake.RefusedRevoked, "this agent is not known here; enrol it again", false)
 	case err != nil && s.ctx.Err() == nil:
-		err = errors.Join(err, s.refuse(intake.RefusedBusy, "to whom this agent belongs could not be looked up", true))
+		err = errors.Join(err, s.o.Intake.Refuse(s, intake.RefusedBusy, "to whom this agent belongs could not be looked up", true))
 	case err == nil:
 		_ = s.o.Intake.Serve(s.ctx, id, s) // it has told the agent, and logged why
 	}
@@ -174,10 +174,6 @@ func (s *session) forget() {
 			return
 		}
 	}
-}
-
-func (s *session) refuse(code, text string, retry bool) error {
-	return s.Send(&tillbookv1.Down{Message: &tillbookv1.Down_Refusal{Refusal: &tillbookv1.Refusal{Code: code, Text: text, Retry: retry}}})
 }
 
 // Send implements intake.Stream.
