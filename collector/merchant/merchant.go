@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"tillbook.example/tillbook/collector/books"
+	"tillbook.example/tillbook/collector/settle"
 	"tillbook.example/tillbook/shared/bizday"
 )
 
@@ -28,7 +29,9 @@ type Merchant struct {
 	Stores        []Store      `yaml:"stores" json:"stores"`
 	Connections   []Connection `yaml:"connections" json:"connections"`
 	Feeds         []Feed       `yaml:"feeds,omitempty" json:"feeds,omitempty"`
-	Mappings      []Mapping    `yaml:"mappings" json:"mappings"`
+	// Settlements are what payment providers owe: each is compared with the tills.
+	Settlements []settle.Account `yaml:"settlements,omitempty" json:"settlements,omitempty"`
+	Mappings    []Mapping        `yaml:"mappings" json:"mappings"`
 }
 
 // Store is one shop. Its calendar turns instants into business days.

@@ -24,6 +24,7 @@ const (
 	maxTerminals   = 500 // of one store
 	maxConnections = 50
 	maxFeeds       = 50
+	maxSettlements = 50
 	maxMappings    = 1000
 	longestSettle  = 24 * time.Hour
 	latestDeadline = 60 * 24 * time.Hour
@@ -75,6 +76,7 @@ func (m Merchant) check() []problem {
 	p.count("stores", len(m.Stores), maxStores)
 	p.count("connections", len(m.Connections), maxConnections)
 	p.count("feeds", len(m.Feeds), maxFeeds)
+	p.count("settlements", len(m.Settlements), maxSettlements)
 	p.count("mappings", len(m.Mappings), maxMappings)
 	if len(m.Stores) == 0 {
 		p.add("stores", "a merchant has at least one store")
@@ -111,6 +113,15 @@ func (m Merchant) check() []problem {
 		}
 		ids[f.ID] = true
 		p.feed(path, f, stores)
+	}
+	ids = map[string]bool{}
+	for i, a := range m.Settlements {
+		path := fmt.Sprintf("settlements[%d]", i)
+		if ids[a.Name()] {
+			p.add(path+".provider", "this account and currency stand here twice")
+		}
+		ids[a.Name()] = true
+		a.Check(func(field, text string) { p.add(path+"."+field, "%s", text) })
 	}
 	p.folders([]Merchant{m}, func(_, connection int) string { return fmt.Sprintf("connections[%d]", connection) })
 	p.mappings(m)

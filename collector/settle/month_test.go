@@ -260,7 +260,7 @@ accounts:
   provider_corrections: Corrections
 taxes:
   - {till: A, rate: 20, code: S}
-`))
+`), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
