@@ -67,11 +67,32 @@ func (w *worker) run(inHand context.Context, a *App) error {
 		}
 		return nil
 	})
+	working := work.Quitting(inHand, a.quit)
+	failed := func(what string, err error) {
+		if err != nil && inHand.Err() == nil {
+			a.log.Error(what, "error", err)
+		}
+	}
+	// Books that answer slowly must keep neither other books waiting nor days open.
 	group.Go(func() error {
 		every(ctx, a.config.Work.Every, func() {
-			if err := a.WorkOnce(work.Quitting(inHand, a.quit)); err != nil && inHand.Err() == nil {
-				a.log.Error("close and post", "error", err)
+			pass, err := w.closer.Sweep(working)
+			if pass.Closed > 0 {
+				a.log.Info("days closed", "closed", pass.Closed, "held", pass.Held)
 			}
+			failed("close days", err)
+		})
+		return nil
+	})
+	group.Go(func() error {
+		defer w.poster.Wait()
+		every(ctx, a.config.Work.Every, func() {
+			failed("post", w.poster.Begin(working, func(pass posting.Pass, err error) {
+				if pass.Due > 0 {
+					a.log.Info("days posted", "due", pass.Due, "posted", pass.Done, "waiting", pass.Waiting, "refused", pass.Refused)
+				}
+				failed("post", err)
+			}))
 		})
 		return nil
 	})
@@ -106,10 +127,7 @@ func every(ctx context.Context, pause time.Duration, do func()) {
 // WorkOnce looks at every unsettled day and posting once. The app must have the
 // role work.
 func (a *App) WorkOnce(ctx context.Context) error {
-	closed, closing := a.worker.closer.Sweep(ctx)
-	posted, posting := a.worker.poster.Sweep(ctx)
-	if closed.Closed > 0 || posted.Due > 0 {
-		a.log.Info("worked", "closed", closed.Closed, "held", closed.Held, "due", posted.Due, "posted", posted.Done, "waiting", posted.Waiting, "refused", posted.Refused)
-	}
+	_, closing := a.worker.closer.Sweep(ctx)
+	_, posting := a.worker.poster.Sweep(ctx)
 	return errors.Join(closing, posting)
 }

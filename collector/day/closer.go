@@ -63,8 +63,10 @@ type Pass struct {
 	Looked, Closed, Held int
 }
 
-// Sweep looks once at every unsettled day that has rested, oldest first. A day that
-// fails does not keep the others from being closed; the errors come back together.
+// Sweep looks once at every unsettled day that has rested, merchants in turn, the
+// oldest day of each first: one with many days, or large ones, keeps another
+// waiting for one of its days at most. A day that fails does not keep the others
+// from being closed; the errors come back together.
 // It must not run twice at once.
 func (c *Closer) Sweep(ctx context.Context) (Pass, error) {
 	refs, err := c.Store.Unsettled(ctx)
@@ -75,7 +77,7 @@ func (c *Closer) Sweep(ctx context.Context) (Pass, error) {
 	c.forget(refs)
 	seen, err := c.look(ctx, c.rested(refs))
 	errs := []error{err}
-	refs = seen.stirring
+	refs = inTurn(seen.stirring)
 	subjects := make([]work.Subject, len(refs))
 	for i, ref := range refs {
 		subjects[i] = work.Subject{Merchant: ref.Merchant, Name: fmt.Sprintf("day %s %s", ref.Store, ref.Day)}
@@ -110,6 +112,18 @@ func (c *Closer) Sweep(ctx context.Context) (Pass, error) {
 		return c.Rest
 	})
 	return pass, errors.Join(append(errs, err)...)
+}
+
+// inTurn sorts days so that each merchant has one in each round.
+func inTurn(refs []Ref) []Ref {
+	rounds, round := map[Ref]int{}, map[string]int{}
+	for _, ref := range refs {
+		rounds[ref] = round[ref.Merchant]
+		round[ref.Merchant]++
+	}
+	sorted := slices.Clone(refs)
+	slices.SortStableFunc(sorted, func(a, b Ref) int { return rounds[a] - rounds[b] })
+	return sorted
 }
 
 // rested returns the days that have rested, and lets them rest again.

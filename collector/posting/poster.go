@@ -55,8 +55,12 @@ type Poster struct {
 	// At is called at each point of a delivery, by tests; it may be nil.
 	At func(point string)
 
+	begun sync.WaitGroup // queues that Begin has begun
+	slots chan struct{}  // held by those that are worked on
+
 	mu     sync.Mutex
 	pauses map[attempt]time.Time // not before
+	busy   map[place]bool        // whose queues are worked on
 }
 
 // attempt is one attempt of one posting.
@@ -64,15 +68,6 @@ type attempt struct {
 	merchant, target, reference, state string
 	undo                               bool
 	attempts                           int
-}
-
-// Pass is what one pass over what is due came to.
-type Pass struct {
-	Due     int // subjects
-	Done    int // nothing more to do for now: posted, or equal already
-	Waiting int
-	Refused int
-	Parked  int
 }
 
 // subject is one delivery while it is worked on.
@@ -83,58 +78,6 @@ type subject struct {
 	store  merchant.Store
 	books  merchant.Connection
 	target target.Target
-}
-
-// Sweep brings each subject that is due one step on, oldest day first. A subject
-// that fails does not keep the others from being posted; a target that is
-// unavailable is left alone for the rest of the pass. The errors come back
-// together.
-func (p *Poster) Sweep(ctx context.Context) (Pass, error) {
-	all, err := p.Store.Due(ctx)
-	if err != nil {
-		return Pass{}, fmt.Errorf("find what is to be posted: %w", err)
-	}
-	p.at(AtDue)
-	p.forget(all)
-	var pass Pass
-	var errs []error
-	down := map[[2]string]bool{}
-	subjects := make([]work.Subject, len(all))
-	for i, due := range all {
-		subjects[i] = work.Subject{Merchant: due.Merchant, Name: fmt.Sprintf("posting %s %s %s", due.Store, due.Day, due.Target)}
-	}
-	err = p.Share.Each(ctx, subjects, func(ctx context.Context, i int) time.Duration {
-		due := all[i]
-		pass.Due++
-		books := [2]string{due.Merchant, due.Target}
-		if down[books] {
-			pass.Waiting++
-			return 0
-		}
-		state, err := p.Deliver(ctx, due)
-		switch {
-		case errors.Is(err, target.ErrUnavailable):
-			down[books] = true
-			pass.Waiting++
-			errs = append(errs, err)
-		case errors.Is(err, ErrStale), errors.Is(err, work.ErrLost): // somebody else was faster: look again
-			pass.Waiting++
-		case err != nil:
-			errs = append(errs, err)
-		}
-		switch state {
-		case Posted, Undone:
-			pass.Done++
-		case Parked:
-			pass.Parked++
-		case Refused:
-			pass.Refused++
-		case Sent, Unknown, Intended:
-			pass.Waiting++
-		}
-		return 0
-	})
-	return pass, errors.Join(append(errs, err)...)
 }
 
 // Deliver brings one subject on: it settles what is unsettled, or intends and
@@ -482,7 +425,7 @@ func (p *Poster) forget(due []Due) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	maps.DeleteFunc(p.pauses, func(id attempt, _ time.Time) bool { return !kept[id] })
+	maps.DeleteFunc(p.pauses, func(id attempt, _ time.Time) bool { return !kept[id] && !p.busy[place{id.merchant, id.target}] })
 }
 
 func attemptOf(p Posting) attempt {
