@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tillbook.example/tillbook/collector/feed"
+	"tillbook.example/tillbook/collector/feed/shopify"
 	"tillbook.example/tillbook/collector/feed/stripe"
 	"tillbook.example/tillbook/collector/merchant"
 	"tillbook.example/tillbook/collector/storage"
@@ -53,6 +54,11 @@ func OpenSources(config Config, db *storage.DB, now func() time.Time) OpenSource
 		case "stripe":
 			return stripe.Open(stripe.Options{
 				Base: cmp.Or(f.Settings["url"], stripe.API), Key: secrets["key"], Account: f.Settings["account"], Start: begin, Now: now,
+			}), nil
+		case "shopify":
+			return shopify.Open(shopify.Options{
+				Base: cmp.Or(f.Settings["url"], "https://"+f.Settings["shop"]), Token: secrets["token"], Store: f.Store, Orders: len(f.Stores) > 0,
+				Payments: f.Settings["payments"] != "no", Start: begin, Now: now,
 			}), nil
 		}
 		return nil, fmt.Errorf("feed %s of merchant %s: this collector has no source %q", f.ID, m.ID, f.Source)

@@ -39,6 +39,19 @@ var feeds = map[string]feedKind{
 		"account": {}, // of a platform's connected account
 		"url":     {check: SecureURL},
 	}},
+	"shopify": {pulled: true, stores: true, secrets: []string{"token"}, optional: []string{"webhook"}, settings: map[string]setting{
+		"shop":     {required: true, check: shopName},
+		"payments": {words: []string{"yes", "no"}}, // whether the shop uses Shopify Payments
+		"url":      {check: SecureURL},
+	}},
+}
+
+func shopName(value string) string {
+	name, ok := strings.CutSuffix(value, ".myshopify.com")
+	if !ok || name == "" || strings.ContainsFunc(name, func(r rune) bool { return notAlphanumeric(r) && r != '-' }) {
+		return "must be the shop's own address such as example.myshopify.com"
+	}
+	return ""
 }
 
 // Pulled says whether the feed's source is asked by itself.

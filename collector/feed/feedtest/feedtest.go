@@ -28,6 +28,9 @@ import (
 	"tillbook.example/tillbook/shared/document"
 )
 
+// mostStrikes bounds at how many requests of one pull a fault is tried.
+const mostStrikes = 10
+
 // Noon is when pulls begin.
 var Noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
@@ -106,7 +109,7 @@ func Run(t *testing.T, kit Kit) {
 			want := start(t, kit)
 			want.pull(nil)
 			requests := want.requests
-			for at := range requests {
+			for at := 0; at < requests; at += 1 + requests/mostStrikes {
 				s := start(t, kit)
 				s.pull(&strike{fault: fault, at: at})
 				same(t, fmt.Sprintf("%s at request %d of %d", fault.name, at+1, requests), want.store.Facts(), s.store.Facts())

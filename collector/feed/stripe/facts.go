@@ -37,14 +37,18 @@ type transaction struct {
 // source is what a transaction is about: a charge, a refund, a dispute or a
 // payout, as far as they are read.
 type source struct {
-	ID            string            `json:"id"`
-	Object        string            `json:"object"`
-	Amount        int64             `json:"amount"`
-	Currency      string            `json:"currency"`
-	Charge        string            `json:"charge"`
-	ReceiptNumber string            `json:"receipt_number"`
-	Metadata      map[string]string `json:"metadata"`
-	Details       struct {
+	ID            string `json:"id"`
+	Object        string `json:"object"`
+	Amount        int64  `json:"amount"`
+	Currency      string `json:"currency"`
+	Charge        string `json:"charge"`
+	ReceiptNumber string `json:"receipt_number"`
+	Transactions  []struct {
+		ID       string `json:"id"`
+		Category string `json:"reporting_category"`
+	} `json:"balance_transactions"` // of a dispute
+	Metadata map[string]string `json:"metadata"`
+	Details  struct {
 		Card    *card `json:"card"`
 		Present *card `json:"card_present"`
 	} `json:"payment_method_details"`
@@ -126,9 +130,18 @@ func (s *Source) movement(t *transaction, payout string, page *feed.Page) error 
 		}
 	}
 	switch m.Kind {
-	case settle.PaidOut, settle.PayoutFailed:
+	case settle.PaidOut:
 		m.Payout = of.ID
-	case settle.Refund, settle.Dispute, settle.DisputeWon:
+	case settle.PayoutFailed:
+		m.Payout, m.Of = of.ID, of.ID
+	case settle.DisputeWon:
+		for _, b := range of.Transactions {
+			if b.Category == "dispute" {
+				m.Of = b.ID
+				break
+			}
+		}
+	case settle.Refund, settle.Dispute:
 		m.Of = of.Charge
 	case settle.Charge:
 		m.Of = of.ID // the charge that refunds and disputes name
