@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -80,7 +79,7 @@ func BenchmarkLiveOverBacklog(b *testing.B) {
 		b.ReportMetric(share(100), "s-live-max")
 		b.ReportMetric(float64(len(took)), "live")
 		b.ReportMetric(waiting/drained.Seconds(), "docs/s")
-		b.ReportMetric(s.resident("agent")/(1<<20), "MB-agent")
+		b.ReportMetric(s.used("agent").Resident/(1<<20), "MB-agent")
 	}
 }
 
@@ -93,10 +92,10 @@ func BenchmarkIdle(b *testing.B) {
 		s := benchShop(b)
 		measure := func(data, when string) {
 			pause(s.ctx, 15*time.Second) // what came before has come to rest
-			before := s.processor(data)
+			before := s.used(data).Processor
 			pause(s.ctx, look)
-			b.ReportMetric(100*(s.processor(data)-before)/look.Seconds(), "%cpu-"+data+when)
-			b.ReportMetric(s.resident(data)/(1<<20), "MB-"+data+when)
+			b.ReportMetric(100*(s.used(data).Processor-before)/look.Seconds(), "%cpu-"+data+when)
+			b.ReportMetric(s.used(data).Resident/(1<<20), "MB-"+data+when)
 		}
 		measure("agent", "")
 		measure("collector", "")
@@ -113,20 +112,4 @@ func BenchmarkIdle(b *testing.B) {
 		}
 		b.ReportMetric(float64(info.Size())/(1<<20), "MB-binary-"+strings.TrimPrefix(program, "tillbook-"))
 	}
-}
-
-// processor returns the processor seconds that the program over a data folder has
-// taken.
-func (s *shop) processor(data string) float64 {
-	s.t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.Pid(data)))
-	s.must(err)
-	_, fields, _ := strings.Cut(string(text), ") ")
-	total := 0.0
-	for _, field := range strings.Fields(fields)[11:13] { // utime, stime
-		ticks, err := strconv.ParseFloat(field, 64)
-		s.must(err)
-		total += ticks / 100
-	}
-	return total
 }

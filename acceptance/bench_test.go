@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -164,7 +163,7 @@ func BenchmarkDrain(b *testing.B) {
 		}))
 		rate := float64(left) / last.Sub(first).Seconds()
 		b.ReportMetric(first.Sub(started).Seconds(), "s-to-first-after-collector")
-		b.ReportMetric(s.resident("agent")/(1<<20), "MB-agent-after-drain")
+		b.ReportMetric(s.used("agent").Resident/(1<<20), "MB-agent-after-drain")
 
 		s.must(s.Kill("agent"))
 		restarted := time.Now()
@@ -251,18 +250,10 @@ func insertFloor(b *testing.B, path string) float64 {
 	return float64(rows) / spent.Seconds()
 }
 
-// resident returns the resident bytes of the program over a data folder.
-func (s *shop) resident(data string) float64 {
+// used returns what the program over a data folder has used.
+func (s *shop) used(data string) installation.Used {
 	s.t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.Pid(data)))
+	used, err := s.Used(data)
 	s.must(err)
-	for line := range strings.Lines(string(text)) {
-		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "VmRSS:" {
-			kib, err := strconv.ParseFloat(fields[1], 64)
-			s.must(err)
-			return kib * 1024
-		}
-	}
-	s.t.Fatal("no VmRSS")
-	return 0
+	return used
 }

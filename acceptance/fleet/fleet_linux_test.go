@@ -136,12 +136,17 @@ func open(t testing.TB, limit time.Duration, collectors, stores int) *site {
 
 // log shows the last of what a collector said.
 func (s *site) log(c collector) {
-	text, err := os.ReadFile(c.Path(c.data + ".log"))
+	text, err := readLog(c)
 	if err != nil {
 		return
 	}
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	lines := strings.Split(strings.TrimSpace(text), "\n")
 	s.t.Logf("%s:\n%s", c.data, strings.Join(lines[max(0, len(lines)-20):], "\n"))
+}
+
+func readLog(c collector) (string, error) {
+	text, err := os.ReadFile(c.Path(c.data + ".log"))
+	return string(text), err
 }
 
 func store(n int) string { return fmt.Sprintf("S%03d", n+1) }
@@ -256,9 +261,11 @@ func TestAFleetsSalesAreStoredAndPostedOnceThoughAllItStandsOnFails(t *testing.T
 	stores := (agentCount + 3) / 4
 	var tills []till
 	for i := range agentCount {
-		tills = append(tills, till{
-			merchant: merchants[i%2], store: store(i / 4), terminal: strconv.Itoa(1 + i/2%2), sales: documents / agentCount, days: lastDays(3),
-		})
+		t := till{merchant: merchants[i%2], store: store(i / 4), terminal: strconv.Itoa(1 + i/2%2), sales: documents / agentCount, days: lastDays(3)}
+		if i < documents%agentCount {
+			t.sales++
+		}
+		tills = append(tills, t)
 	}
 	s := open(t, limit, 3, stores)
 	begun := time.Now()
