@@ -106,6 +106,7 @@ type shop struct {
 	id     fleet.Identity
 	epoch  [16]byte
 	sent   uint64
+	path   string // of the database
 	digest [32]byte
 	target target.Target
 	poster *posting.Poster
@@ -114,11 +115,12 @@ type shop struct {
 
 func open(t testing.TB, target target.Target) *shop {
 	t.Helper()
-	db, err := storage.Open(t.Context(), storage.Options{Path: filepath.Join(t.TempDir(), "test.db")})
+	path := filepath.Join(t.TempDir(), "test.db")
+	db, err := storage.Open(t.Context(), storage.Options{Path: path})
 	must(t, err)
 	t.Cleanup(func() { must(t, db.Close()) })
 	must(t, db.Migrate(t.Context()))
-	s := &shop{TB: t, db: db, source: db, epoch: [16]byte{1}, target: target, now: postingtest.Morning}
+	s := &shop{TB: t, path: path, db: db, source: db, epoch: [16]byte{1}, target: target, now: postingtest.Morning}
 	_, err = db.Apply(t.Context(), postingtest.Shop(), s.now)
 	must(t, err)
 	code := fleet.Code{Hash: sha256.Sum256([]byte("code")), Merchant: "m", Store: "high", ExpiresAt: s.now.Add(time.Hour)}

@@ -47,12 +47,13 @@ const (
 	Days           = "days"
 	Entries        = "entries"
 	Postings       = "postings"
+	Settlements    = "settlements"
 	Decisions      = "decisions"
 	Log            = "log"
 )
 
 // Kinds are all of them.
-var Kinds = []string{Configurations, Mappings, Agents, Documents, Rejected, Days, Entries, Postings, Decisions, Log}
+var Kinds = []string{Configurations, Mappings, Agents, Documents, Rejected, Days, Entries, Postings, Settlements, Decisions, Log}
 
 // Source reads what is stored.
 type Source interface {

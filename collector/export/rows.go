@@ -106,11 +106,26 @@ type Posting struct {
 	State      string          `json:"state"`
 	Attempts   int             `json:"attempts"`
 	Error      string          `json:"error,omitempty"`
+	Code       string          `json:"code,omitempty"` // of the error
+	Undo       bool            `json:"undo,omitempty"` // its state is that of being taken off the books again
 	RemoteID   string          `json:"remote_id,omitempty"`
 	At         time.Time       `json:"at"`
 	SettledAt  time.Time       `json:"settled_at,omitzero"`
 	Hash       string          `json:"hash"` // of the payload
 	Payload    json.RawMessage `json:"payload"`
+}
+
+// Settlement is one revision of a fact from a payment provider or a bank.
+type Settlement struct {
+	What       string          `json:"what"`               // movement, payout, bank line, balance
+	Provider   string          `json:"provider,omitempty"` // of a bank line none
+	Account    string          `json:"account"`
+	Key        string          `json:"key"` // of a balance its currency and day
+	Revision   int             `json:"revision"`
+	Current    bool            `json:"current,omitempty"`
+	Feed       string          `json:"feed"`
+	ReceivedAt time.Time       `json:"received_at"`
+	Fact       json.RawMessage `json:"fact"`
 }
 
 // Decision is what a person decided, as it stands in force or did.

@@ -26,6 +26,7 @@ type Merchant struct {
 	Currency      string       `yaml:"currency" json:"currency"`                                 // of the books, ISO 4217
 	Unproven      string       `yaml:"unproven,omitempty" json:"unproven,omitempty"`             // hold (default) or post: what to do with a day that is not proven at its deadline
 	UnprovenLimit string       `yaml:"unproven_limit,omitempty" json:"unproven_limit,omitempty"` // with post: the largest open difference that such a day may have, in the books' currency; empty: any
+	KeepPersonal  string       `yaml:"keep_personal,omitempty" json:"keep_personal,omitempty"`   // how long documents keep what they state of persons: 90d, 6y; empty: as the law of accounting wants
 	Stores        []Store      `yaml:"stores" json:"stores"`
 	Connections   []Connection `yaml:"connections" json:"connections"`
 	Feeds         []Feed       `yaml:"feeds,omitempty" json:"feeds,omitempty"`

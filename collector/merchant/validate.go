@@ -70,6 +70,9 @@ func (m Merchant) check() []problem {
 	if known := []string{UnprovenHold, UnprovenPost}; m.Unproven != "" && !slices.Contains(known, m.Unproven) {
 		p.add("unproven", "%q must be hold or post%s", m.Unproven, suggest.DidYouMean(m.Unproven, known))
 	}
+	if _, _, err := keeping(m.KeepPersonal); m.KeepPersonal != "" && err != nil {
+		p.add("keep_personal", "%s", err)
+	}
 	if limit, err := money.Parse(m.UnprovenLimit); m.UnprovenLimit != "" && (err != nil || limit < 0 || m.Unproven != UnprovenPost) {
 		p.add("unproven_limit", "%q must be an amount such as 50.00, beside unproven: post", m.UnprovenLimit)
 	}

@@ -113,7 +113,7 @@ func TestAMappingThatNamesAProfileSaysAllOfItOnceItIsRead(t *testing.T) {
 func TestEachMistakeIsNamedWithItsLineAndPath(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ old, replacement, want string }{
-		{"currency: NOK\nunp", "curency: NOK\nunp", `line 4: curency: is not known here; there is id, name, country, currency, unproven, unproven_limit, stores, connections, feeds, settlements, mappings (did you mean "currency"?)`},
+		{"currency: NOK\nunp", "curency: NOK\nunp", `line 4: curency: is not known here; there is id, name, country, currency, unproven, unproven_limit, keep_personal, stores, connections, feeds, settlements, mappings (did you mean "currency"?)`},
 		{"    zone:", "    zones:", `line 9: stores[0].zones: is not known here`},
 		{"Europe/Oslo", "Europe/Olso", `line 9: stores[0].zone: "Europe/Olso" is not a time zone`},
 		{"04:00", "4 o'clock", `line 10: stores[0].cutoff: cut-off "4 o'clock" is not a time of day`},

@@ -16,8 +16,12 @@ const (
 		FROM document d` + withBody + ` WHERE d.merchant = $1 ORDER BY d.key, d.revision`
 	everyDay     query = `SELECT store, day, version, state, hold, entry, closed_at, changed_at FROM store_day WHERE merchant = $1 ORDER BY store, day`
 	everyEntry   query = `SELECT store, day, version, mapping, rules, reason, at, body, proof FROM entry WHERE merchant = $1 ORDER BY store, day, version`
-	everyPosting query = `SELECT store, day, target, revision, entry, reference, state, attempts, error, remote_id, at, settled_at, hash, payload
+	everyPosting query = `SELECT store, day, target, revision, entry, reference, state, attempts, error, code, undo, remote_id, at, settled_at, hash, payload
 		FROM posting WHERE merchant = $1 ORDER BY store, day, target, revision`
+	everyMovement query = `SELECT provider, account, key, revision, current, feed, received, body FROM movement WHERE merchant = $1 ORDER BY provider, account, key, revision`
+	everyPayout   query = `SELECT provider, account, key, revision, current, feed, received, body FROM payout WHERE merchant = $1 ORDER BY provider, account, key, revision`
+	everyLine     query = `SELECT '', account, key, revision, current, feed, received, body FROM bank_line WHERE merchant = $1 ORDER BY account, key, revision`
+	everyBalance  query = `SELECT provider, account, currency || ' ' || day, 1, 1, feed, at, body FROM provider_balance WHERE merchant = $1 ORDER BY provider, account, currency, day`
 	everyAccepted query = `SELECT store || '/' || day, accepted_by, at, difference FROM accepted WHERE merchant = $1 ORDER BY store, day, difference`
 	everySettled  query = `SELECT key, settled_by, at, agent FROM settlement WHERE merchant = $1 ORDER BY key, at`
 	everyStop     query = `SELECT at, stopped_by, reason, resumed_at, resumed_by FROM stopped WHERE merchant = $1 ORDER BY at`
@@ -38,7 +42,7 @@ func (db *DB) Everything(ctx context.Context, merchantID string, f func(kind str
 			return err
 		}
 		g := giving{tx, merchantID, f}
-		for _, step := range []func() error{g.configurations, g.agents, g.documents, g.rejected, g.days, g.entries, g.postings, g.decisions, g.log} {
+		for _, step := range []func() error{g.configurations, g.agents, g.documents, g.rejected, g.days, g.entries, g.postings, g.settlements, g.decisions, g.log} {
 			if err := step(); err != nil {
 				return err
 			}
@@ -146,10 +150,29 @@ func (g giving) postings() error {
 		var p export.Posting
 		var at, settled int64
 		var hash, payload []byte
-		err := scan(&p.Store, &p.Day, &p.Connection, &p.Revision, &p.Entry, &p.Reference, &p.State, &p.Attempts, &p.Error, &p.RemoteID, &at, &settled, &hash, &payload)
+		err := scan(&p.Store, &p.Day, &p.Connection, &p.Revision, &p.Entry, &p.Reference, &p.State, &p.Attempts, &p.Error, &p.Code, &p.Undo, &p.RemoteID, &at, &settled, &hash, &payload)
 		p.At, p.SettledAt, p.Hash, p.Payload = moment(at), moment(settled), hex.EncodeToString(hash), payload
 		return p, err
 	})
+}
+
+func (g giving) settlements() error {
+	for _, of := range []struct {
+		what string
+		q    query
+	}{{"movement", everyMovement}, {"payout", everyPayout}, {"bank line", everyLine}, {"balance", everyBalance}} {
+		if err := g.every(export.Settlements, of.q, func(scan func(...any) error) (any, error) {
+			s := export.Settlement{What: of.what}
+			var body string
+			var received int64
+			err := scan(&s.Provider, &s.Account, &s.Key, &s.Revision, &s.Current, &s.Feed, &received, &body)
+			s.ReceivedAt, s.Fact = moment(received), json.RawMessage(body)
+			return s, err
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (g giving) decisions() error {

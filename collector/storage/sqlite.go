@@ -35,9 +35,10 @@ func sqliteDialect() dialect {
 
 func openSQLite(o Options) (writer, reader *sql.DB, err error) {
 	// BEGIN IMMEDIATE, so that a transaction never finds at its first write that
-	// what it read has changed.
+	// what it read has changed. What is deleted or moved leaves nothing behind in the
+	// file, so that what is erased is gone.
 	writer, err = sql.Open("sqlite", sqliteName(o.Path, "_txlock=immediate", "_journal_mode=WAL", "_synchronous=FULL",
-		"_pragma=wal_autocheckpoint(4000)", "_pragma=cache_size(-32768)"))
+		"_pragma=wal_autocheckpoint(4000)", "_pragma=cache_size(-32768)", "_pragma=secure_delete(1)"))
 	if err != nil {
 		return nil, nil, fmt.Errorf("open database %s: %w", o.Path, err)
 	}

@@ -54,6 +54,7 @@ var notExported = map[string]string{
 	"token": "opens somebody's books", "join_code": "opens the collector", "lease": "of the moment",
 	"epoch": "how agents number what they send", "stream_batch": "how agents number what they send",
 	"tie": "worked out from documents", "tied": "worked out from documents", "seen": "worked out from documents",
+	"feed": "how far sources were read", "credential": "opens a source",
 	"connection": "stands in the configuration", "delivery": "worked out from entries and postings",
 }
 
@@ -75,7 +76,7 @@ func TestEveryTableIsExportedOrLeftOutForAReason(t *testing.T) {
 		t.Fatalf("%d tables: %v", len(tables), err)
 	}
 	for _, table := range tables {
-		if exported := strings.Contains(read, "FROM "+table[0]+" ") || strings.Contains(read, "JOIN "+table[0]+" "); exported == (notExported[table[0]] != "") {
+		if exported := strings.Contains(read, "FROM "+table[0]+" ") || strings.Contains(read, "JOIN "+table[0]+" ") || strings.Contains(read, "JOIN "+table[0]+" "); exported == (notExported[table[0]] != "") {
 			t.Errorf("table %s is exported: %t, and said to be left out: %q", table[0], exported, notExported[table[0]])
 		}
 	}

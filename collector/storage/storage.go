@@ -1,7 +1,7 @@
 // Package storage keeps everything the collector knows in one SQL database: it
 // implements the small interfaces that the rooms declare (intake.Store,
 // day.Store, posting.Store, fleet.Store, merchant.Directory, audit.Source,
-// work.Store, backup.Database, export.Source) on *DB.
+// work.Store, backup.Database, export.Source, erasure.Store) on *DB.
 //
 // One method is one transaction, and no transaction leaves this package. What a
 // method reports as done is on disk (SQLite: write-ahead log, synchronous FULL;
@@ -49,6 +49,7 @@ import (
 	"tillbook.example/tillbook/collector/audit"
 	"tillbook.example/tillbook/collector/backup"
 	"tillbook.example/tillbook/collector/day"
+	"tillbook.example/tillbook/collector/erasure"
 	"tillbook.example/tillbook/collector/export"
 	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/intake"
@@ -68,6 +69,7 @@ var (
 	_ work.Store         = (*DB)(nil)
 	_ backup.Database    = (*DB)(nil)
 	_ export.Source      = (*DB)(nil)
+	_ erasure.Store      = (*DB)(nil)
 )
 
 //go:embed migrations

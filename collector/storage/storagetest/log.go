@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tillbook.example/tillbook/collector/day"
+	"tillbook.example/tillbook/collector/erasure"
 	"tillbook.example/tillbook/collector/export"
 	"tillbook.example/tillbook/collector/logbook"
 	"tillbook.example/tillbook/collector/storage"
@@ -125,9 +126,57 @@ func everythingTests() []test {
 			}))
 			equal(b, "kinds", kinds, export.Kinds)
 			equal(b, "rows", given, map[string]int{export.Configurations: 1, export.Mappings: 1, export.Agents: 1, export.Documents: 5, export.Rejected: 1,
-				export.Days: 3, export.Entries: 2, export.Postings: 1, export.Decisions: 2, export.Log: 6})
+				export.Days: 3, export.Entries: 2, export.Postings: 1, export.Settlements: 4, export.Decisions: 2, export.Log: 6})
 			err := b.db.Everything(b.Context(), "nobody", func(string, any) error { return nil })
 			equal(b, "a merchant that is not there is not stored", errors.Is(err, storage.ErrNone), true)
+		}},
+	}
+}
+
+func erasureTests() []test {
+	return []test{
+		{"bodies are read place by place, and one that is cut keeps its place and hash", func(b *bundle) {
+			b.settle(mine)
+			var all []erasure.Stored
+			for at := (erasure.Place{}); ; {
+				page, err := b.db.Bodies(b.Context(), mine, at, 2)
+				b.must(err)
+				if len(page) == 0 {
+					break
+				}
+				all, at = append(all, page...), page[len(page)-1].Place
+			}
+			equal(b, "bodies", len(all), 5)
+			one := all[3]
+			one.Body = []byte("cut")
+			act := logbook.Act{Merchant: mine, At: noon, What: logbook.Erase}
+			b.must(b.db.Cut(b.Context(), mine, []erasure.Stored{one}, nil, &act))
+			b.must(b.db.Scrub(b.Context()))
+			page, err := b.db.Bodies(b.Context(), mine, all[2].Place, 1)
+			b.must(err)
+			equal(b, "cut", page, []erasure.Stored{one})
+			acts := b.acts(mine)
+			other := one
+			other.Hash[0] ^= 1
+			err = b.db.Cut(b.Context(), mine, []erasure.Stored{one, other}, nil, &act)
+			equal(b, "another document is not stored", errors.Is(err, storage.ErrNone), true)
+			equal(b, "acts", b.acts(mine), acts)
+		}},
+		{"bytes of a record go only once it is settled", func(b *bundle) {
+			b.settle(mine)
+			records, err := b.db.Records(b.Context(), mine)
+			b.must(err)
+			equal(b, "records", len(records), 1)
+			equal(b, "settled", records[0].Settled, false)
+			b.must(b.db.Cut(b.Context(), mine, nil, records, nil))
+			shelved, err := b.db.Shelved(b.Context(), mine)
+			b.must(err)
+			equal(b, "bytes", shelved[0].Bytes, records[0].Body)
+			b.must(b.db.Dismiss(b.Context(), shelved[0], "olga", noon))
+			b.must(b.db.Cut(b.Context(), mine, nil, records, nil))
+			records, err = b.db.Records(b.Context(), mine)
+			b.must(err)
+			equal(b, "records with bytes", len(records), 0)
 		}},
 	}
 }

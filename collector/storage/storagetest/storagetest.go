@@ -54,6 +54,7 @@ func Run(t *testing.T, fresh Fresh) {
 		{"Log", logTests()},
 		{"Everything", everythingTests()},
 		{"Feed", feedTests()},
+		{"Erasure", erasureTests()},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()
