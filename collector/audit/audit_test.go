@@ -24,6 +24,7 @@ import (
 	"tillbook.example/tillbook/collector/target"
 	"tillbook.example/tillbook/collector/target/text"
 	"tillbook.example/tillbook/shared/document"
+	"tillbook.example/tillbook/shared/money"
 	"tillbook.example/tillbook/shared/wire"
 )
 
@@ -225,6 +226,34 @@ func TestACollectorAtWorkKeepsItsPromises(t *testing.T) {
 			t.Errorf("%s: nothing was checked", result.Promise)
 		}
 	}
+}
+
+func TestADayThatWasBookedByItsZIsMadeAgainAsItWas(t *testing.T) {
+	t.Parallel()
+	s := open(t, &postingtest.Books{Unique: true})
+	m := postingtest.Shop()
+	m.Unproven = merchant.UnprovenZ
+	m.Mappings[0].Mapping.Suspense = "Assets:Suspense"
+	_, err := s.db.Apply(t.Context(), m, s.now)
+	must(t, err)
+	z := postingtest.Sale("z", 0)
+	z.Key.Space, z.Kind, z.Lines, z.Tenders = document.SpaceZ, document.PeriodClose, nil, nil
+	gross := money.MustParse("18.00")
+	z.Close = &document.Close{
+		FirstReceipt: "1", LastReceipt: "2", Gross: &gross,
+		ByTax: []document.Tax{{Code: "A", Scheme: "VAT", Rate: money.MustParse("20"), Base: money.MustParse("15.00"), Amount: money.MustParse("3.00")}},
+	}
+	first := postingtest.Sale("1", 1200)
+	first.Numbers.Receipt = "1"
+	s.send(first, z)
+	s.now = s.now.AddDate(0, 0, 7)
+	s.work()
+	days, err := s.db.Days(t.Context(), "m")
+	must(t, err)
+	if len(days) != 1 || days[0].State != day.Ready {
+		t.Fatalf("%+v", days)
+	}
+	wantClean(t, s.verify())
 }
 
 func TestBooksAsTextKeepTheirPromisesToo(t *testing.T) {

@@ -267,7 +267,7 @@ func (r *reading) replay(ctx context.Context, f day.Facts, e day.Entry, proof da
 	again, _ := books.Build(books.Input{
 		Merchant: e.Merchant, Subject: "store-day/" + e.Store + "/" + string(e.Day), Store: e.Store, Day: string(e.Day),
 		Currency: f.Merchant.Currency, Mapping: mapping.Mapping, MappingVersion: mapping.Version,
-		Documents: documents, Originals: originals, OverShort: reconcile.OverShort(proof.Proof),
+		Documents: documents, Originals: originals, OverShort: reconcile.OverShort(proof.Proof), NotReceived: proof.NotReceived,
 	})
 	if !bytes.Equal(again.Canonical(), e.Body) {
 		r.broken(p11, at, "made again from its documents, mapping %d and rules %d it is another", e.Mapping, e.Rules)

@@ -51,6 +51,9 @@ type Input struct {
 	Originals map[string]*document.Document
 	// OverShort is what the counts of the day found; package reconcile works it out.
 	OverShort []DrawerDifference
+	// NotReceived is what the day's closes count beyond its receipts, where the
+	// merchant books by Z; package reconcile works it out.
+	NotReceived []NotReceived
 }
 
 // Causes of a DrawerDifference.

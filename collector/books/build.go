@@ -26,6 +26,7 @@ func Build(in Input) (Entry, []Problem) {
 			b.finish()
 		}
 	}
+	b.bookNotReceived(in.NotReceived)
 	found := slices.Clone(in.OverShort)
 	slices.SortFunc(found, compareFound)
 	for _, d := range found {

@@ -383,7 +383,7 @@ func (m *Mapping) account(role Role) string {
 		return m.Accounts[OverShort]
 	case Returns:
 		return m.Accounts[Sales]
-	case Suspense, ProviderCorrections:
+	case Suspense, ProviderCorrections, ReceiptsNotReceived:
 		return m.Suspense
 	}
 	return ""

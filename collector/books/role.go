@@ -75,6 +75,7 @@ const (
 	CashRounding        Role = "cash_rounding"
 	TaxRounding         Role = "tax_rounding"
 	ConversionRound     Role = "conversion_rounding"
+	ReceiptsNotReceived Role = "receipts_not_received"
 	Suspense            Role = "suspense"
 )
 
@@ -149,6 +150,7 @@ var roles = []struct {
 	{CashRounding, "cash rounding"},
 	{TaxRounding, "tax rounding"},
 	{ConversionRound, "rounding to whole minor units and of conversions"},
+	{ReceiptsNotReceived, "sales that a Z counts and whose receipts have not come"},
 	{Suspense, "what is not yet explained"},
 }
 

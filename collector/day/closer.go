@@ -250,11 +250,11 @@ func (c *Closer) build(ctx context.Context, f Facts, d Decision) (Entry, *Hold, 
 		if err != nil {
 			return Entry{}, nil, fmt.Errorf("read mapping %d: %w", previous.Mapping, err)
 		}
-		built = makeEntry(f, old)
+		built = makeEntry(f, old, nil)
 		tried = len(built.problems) == 0
 	}
 	if !tried {
-		built = makeEntry(f, mapping)
+		built = makeEntry(f, mapping, nil)
 	}
 	if hold := built.hold(); hold != nil {
 		return Entry{}, hold, nil
@@ -262,7 +262,13 @@ func (c *Closer) build(ctx context.Context, f Facts, d Decision) (Entry, *Hold, 
 	kept := Proof{Proof: built.proof, By: d.By, Missing: d.Gaps, Documents: revisions(f.Documents), Originals: originals(f.Originals), Earlier: revisions(spanned(f))}
 	if !built.proof.Proven {
 		open := opened(built.proof)
-		if !d.Late || !f.Merchant.PostUnproven(largest(open, f.Merchant.Currency)) {
+		if missing, ok := reconcile.NotReceived(built.proof, documentsOf(f)); ok && d.Late && f.Merchant.Unproven == merchant.UnprovenZ {
+			built = makeEntry(f, built.by, missing)
+			if hold := built.hold(); hold != nil {
+				return Entry{}, hold, nil
+			}
+			kept.NotReceived = missing
+		} else if !d.Late || !f.Merchant.PostUnproven(largest(open, f.Merchant.Currency)) {
 			return Entry{}, &Hold{HoldNotProven, OwnerAccountant, sentence(open[0].Text, len(open)-1)}, nil
 		}
 		kept.Missing = append(slices.Clone(kept.Missing), "not proven: "+sentence(open[0].Text, len(open)-1))
@@ -275,13 +281,13 @@ func (c *Closer) build(ctx context.Context, f Facts, d Decision) (Entry, *Hold, 
 		return Entry{}, nil, err
 	}
 	return Entry{
-		Ref: f.Ref, Version: f.Version, Mapping: built.mapping, Rules: books.Rules, Body: built.entry.Canonical(), Proof: proof, Reason: reason, Seen: f.Seen,
+		Ref: f.Ref, Version: f.Version, Mapping: built.by.Version, Rules: books.Rules, Body: built.entry.Canonical(), Proof: proof, Reason: reason, Seen: f.Seen,
 	}, nil, nil
 }
 
 // made is a day proven and turned into an entry by one mapping.
 type made struct {
-	mapping  int
+	by       merchant.Mapping
 	proof    reconcile.Proof
 	entry    books.Entry
 	problems []books.Problem
@@ -301,11 +307,18 @@ func gapped(s merchant.Store) []string {
 	return ids
 }
 
-func makeEntry(f Facts, m merchant.Mapping) made {
+func documentsOf(f Facts) []*document.Document {
 	documents := make([]*document.Document, 0, len(f.Documents))
 	for _, s := range f.Documents {
 		documents = append(documents, s.Document)
 	}
+	return documents
+}
+
+// makeEntry proves a day and books it, what was not received by the Z that counts
+// it.
+func makeEntry(f Facts, m merchant.Mapping, missing []books.NotReceived) made {
+	documents := documentsOf(f)
 	var earlier []*document.Document
 	for _, s := range spanned(f) {
 		earlier = append(earlier, s.Document)
@@ -317,9 +330,9 @@ func makeEntry(f Facts, m merchant.Mapping) made {
 	entry, problems := books.Build(books.Input{
 		Merchant: f.Ref.Merchant, Subject: Subject(f.Ref), Store: f.Ref.Store, Day: string(f.Day), Currency: f.Merchant.Currency,
 		Mapping: m.Mapping, MappingVersion: m.Version,
-		Documents: documents, Originals: f.Originals, OverShort: reconcile.OverShort(proof),
+		Documents: documents, Originals: f.Originals, OverShort: reconcile.OverShort(proof), NotReceived: missing,
 	})
-	return made{m.Version, proof, entry, problems}
+	return made{m, proof, entry, problems}
 }
 
 // hold turns the first of the books' problems into what holds the day.
@@ -405,7 +418,7 @@ func (c *Closer) at(point string) {
 
 // WhatIf makes a day's proof and entry as they would be with a mapping.
 func WhatIf(f Facts, m books.Mapping) (reconcile.Proof, books.Entry, []books.Problem) {
-	made := makeEntry(f, merchant.Mapping{Mapping: m})
+	made := makeEntry(f, merchant.Mapping{Mapping: m}, nil)
 	return made.proof, made.entry, made.problems
 }
 
@@ -415,6 +428,6 @@ func WhatIf(f Facts, m books.Mapping) (reconcile.Proof, books.Entry, []books.Pro
 // is made.
 func Look(f Facts) (proof reconcile.Proof, entry books.Entry, problems []books.Problem, known bool) {
 	m, known := f.Merchant.MappingFor(f.Day)
-	made := makeEntry(f, m)
+	made := makeEntry(f, m, nil)
 	return made.proof, made.entry, made.problems, known
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"tillbook.example/tillbook/collector/books"
 	"tillbook.example/tillbook/collector/reconcile"
 	"tillbook.example/tillbook/shared/document"
 )
@@ -18,6 +19,9 @@ import (
 // entry again, byte for byte.
 type Proof struct {
 	reconcile.Proof
+	// NotReceived is what the day's Zs count beyond its receipts and was booked by them.
+	NotReceived []books.NotReceived `json:"not_received,omitempty"`
+
 	By        string     `json:"closed_by"`         // ByZ, ByCutoff, ByDeadline
 	Missing   []string   `json:"missing,omitempty"` // gaps that the day was closed with
 	Documents []Revision `json:"documents"`         // by key

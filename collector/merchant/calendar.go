@@ -19,6 +19,7 @@ const (
 const (
 	UnprovenHold = "hold" // the default
 	UnprovenPost = "post" // with the unexplained amount on the suspense account
+	UnprovenZ    = "z"    // by the Z where only receipts are missing that it counts, until they arrive
 )
 
 // Calendar reads the store's zone, cut-off and durations, with their defaults.

@@ -24,7 +24,7 @@ type Merchant struct {
 	Name          string       `yaml:"name" json:"name"`
 	Country       string       `yaml:"country" json:"country"`                                   // ISO 3166 alpha-2
 	Currency      string       `yaml:"currency" json:"currency"`                                 // of the books, ISO 4217
-	Unproven      string       `yaml:"unproven,omitempty" json:"unproven,omitempty"`             // hold (default) or post: what to do with a day that is not proven at its deadline
+	Unproven      string       `yaml:"unproven,omitempty" json:"unproven,omitempty"`             // hold (default), post or z: what to do with a day that is not proven at its deadline
 	UnprovenLimit string       `yaml:"unproven_limit,omitempty" json:"unproven_limit,omitempty"` // with post: the largest open difference that such a day may have, in the books' currency; empty: any
 	KeepPersonal  string       `yaml:"keep_personal,omitempty" json:"keep_personal,omitempty"`   // how long documents keep what they state of persons: 90d, 6y; empty: as the law of accounting wants
 	Stores        []Store      `yaml:"stores" json:"stores"`

@@ -67,8 +67,8 @@ func (m Merchant) check() []problem {
 	if _, err := money.Places(m.Currency); err != nil {
 		p.add("currency", "%v; use one such as GBP", err)
 	}
-	if known := []string{UnprovenHold, UnprovenPost}; m.Unproven != "" && !slices.Contains(known, m.Unproven) {
-		p.add("unproven", "%q must be hold or post%s", m.Unproven, suggest.DidYouMean(m.Unproven, known))
+	if known := []string{UnprovenHold, UnprovenPost, UnprovenZ}; m.Unproven != "" && !slices.Contains(known, m.Unproven) {
+		p.add("unproven", "%q must be hold, post or z%s", m.Unproven, suggest.DidYouMean(m.Unproven, known))
 	}
 	if _, _, err := keeping(m.KeepPersonal); m.KeepPersonal != "" && err != nil {
 		p.add("keep_personal", "%s", err)

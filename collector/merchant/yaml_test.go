@@ -133,7 +133,7 @@ func TestEachMistakeIsNamedWithItsLineAndPath(t *testing.T) {
 		{"name: Corner", "id: again\nname: Corner", `line 1: id: stands here twice, also on line 2`},
 		{"country: NO", "country: Norway", `line 3: country: "Norway" is not a country code`},
 		{"unproven: post", "unproven: post\nunproven_limit: lots", `line 6: unproven_limit: "lots" must be an amount such as 50.00, beside unproven: post`},
-		{"unproven: post", "unproven: posted", `line 5: unproven: "posted" must be hold or post (did you mean "post"?)`},
+		{"unproven: post", "unproven: posted", `line 5: unproven: "posted" must be hold, post or z (did you mean "post"?)`},
 		{"stores:", "stores: &a", `line 6: stores: anchors and aliases are not read`},
 		{"    terminals:\n      - id: 01\n        closes: true\n      - id: \"2\"\n", "    terminals: 2\n", `line 14: stores[0].terminals: must be a list`},
 		{"short: HS", "short: HIGHST", `line 8: stores[0].short: "HIGHST" must be 1 to 4 letters and digits`},
@@ -238,7 +238,7 @@ func merchants() *rapid.Generator[Merchant] {
 		currency := rapid.SampledFrom([]string{"EUR", "JPY", "NOK"}).Draw(t, "currency")
 		m := Merchant{
 			ID: id.Draw(t, "id"), Name: filled.Draw(t, "name"), Country: rapid.SampledFrom([]string{"NO", "GB", "DE"}).Draw(t, "country"),
-			Currency: currency, Unproven: rapid.SampledFrom([]string{"", "hold", "post"}).Draw(t, "unproven"),
+			Currency: currency, Unproven: rapid.SampledFrom([]string{"", "hold", "post", "z"}).Draw(t, "unproven"),
 		}
 		for i := range rapid.IntRange(1, 3).Draw(t, "stores") {
 			s := Store{
