@@ -4,10 +4,14 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"tillbook.example/tillbook/collector/feed"
 	"tillbook.example/tillbook/collector/feed/shopify"
+	"tillbook.example/tillbook/collector/feed/square"
 	"tillbook.example/tillbook/collector/feed/stripe"
 	"tillbook.example/tillbook/collector/merchant"
 	"tillbook.example/tillbook/collector/storage"
@@ -60,9 +64,28 @@ func OpenSources(config Config, db *storage.DB, now func() time.Time) OpenSource
 				Base: cmp.Or(f.Settings["url"], "https://"+f.Settings["shop"]), Token: secrets["token"], Store: f.Store, Orders: len(f.Stores) > 0,
 				Payments: f.Settings["payments"] != "no", Start: begin, Now: now,
 			}), nil
+		case "square":
+			return square.Open(square.Options{
+				Base: cmp.Or(f.Settings["url"], square.API), Token: secrets["token"], Locations: locations(f), Store: f.Store, Orders: len(f.Stores) > 0,
+				Start: begin, Now: now,
+			})
 		}
 		return nil, fmt.Errorf("feed %s of merchant %s: this collector has no source %q", f.ID, m.ID, f.Source)
 	}
+}
+
+// locations are those that a feed reads: named in its settings, else those of its
+// stores.
+func locations(f merchant.Feed) (all []string) {
+	for name := range strings.SplitSeq(f.Settings["locations"], ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			all = append(all, name)
+		}
+	}
+	if len(all) > 0 {
+		return all
+	}
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(f.Stores)), func(name string) bool { return name == merchant.AnyLocation })
 }
 
 // feedSecrets returns what opens a feed's source; one that it needs and that is

@@ -44,6 +44,10 @@ var feeds = map[string]feedKind{
 		"payments": {words: []string{"yes", "no"}}, // whether the shop uses Shopify Payments
 		"url":      {check: SecureURL},
 	}},
+	"square": {pulled: true, stores: true, secrets: []string{"token"}, optional: []string{"webhook"}, settings: map[string]setting{
+		"locations": {}, // whose payments are read, with commas between; those of stores where it is empty
+		"url":       {check: SecureURL},
+	}},
 }
 
 func shopName(value string) string {
