@@ -15,9 +15,10 @@ func chartChecks() []check {
 		b := h.Open(t)
 		return offers(t, b.Capabilities().Chart, "a chart of accounts", func() error { _, err := b.Chart(t.Context()); return err })
 	}
-	const code = "a tax code"
+	const code, value = "a tax code", "a value of a dimension"
 	bears := func(t *testing.T, h Harness, name string) bool {
-		return offered(t, h) && (name != code || offers(t, !h.NoTaxCodes, "lines that bear tax codes"))
+		return offered(t, h) && (name != code || offers(t, !h.NoTaxCodes, "lines that bear tax codes")) &&
+			(name != value || offers(t, !h.NoDimensions, "dimensions of its own"))
 	}
 	unknown := func(name string, change func(*target.Payload, string)) check {
 		return check{name + " that is not there is refused and named", func(t *testing.T, h Harness) {
@@ -62,7 +63,7 @@ func chartChecks() []check {
 		}},
 		unknown("an account", func(p *target.Payload, name string) { p.Lines[0].Account = name }),
 		unknown(code, func(p *target.Payload, name string) { p.Lines[1].Tax.Code = name }),
-		unknown("a value of a dimension", func(p *target.Payload, name string) {
+		unknown(value, func(p *target.Payload, name string) {
 			values := map[string]string{}
 			for d := range p.Lines[1].Dimensions {
 				values[d] = name

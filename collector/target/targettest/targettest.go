@@ -38,7 +38,8 @@ type Harness struct {
 	// percent on purchases; left out they are V20, EX and P20.
 	Tax, Exempt, Purchase string
 	// NoPurchases: no tax on purchases is posted. NoTaxCodes: lines bear none.
-	NoPurchases, NoTaxCodes bool
+	// NoDimensions: they stand in texts, and there may be any.
+	NoPurchases, NoTaxCodes, NoDimensions bool
 	// Dimensions are what a line of sales may be split by.
 	Dimensions map[string]string
 

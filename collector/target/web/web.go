@@ -9,6 +9,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,6 +43,7 @@ type Options struct {
 	Base     string // URL that paths are appended to
 	HTTP     *http.Client
 	Access   Access
+	Scheme   string        // of the Authorization header; empty: Bearer
 	Header   http.Header   // sent with each request
 	InFlight int           // requests at the same time
 	Limit    *rate.Limiter // nil: none
@@ -162,7 +164,7 @@ func (c *Client) send(ctx context.Context, r Request, token string) (Response, e
 			request.Header[name] = values
 		}
 	}
-	request.Header.Set("Authorization", "Bearer "+token)
+	request.Header.Set("Authorization", cmp.Or(c.o.Scheme, "Bearer")+" "+token)
 	request.Header.Set("Accept", "application/json")
 	if r.Type != "" {
 		request.Header.Set("Content-Type", r.Type)
