@@ -48,7 +48,7 @@ type AccessStore interface {
 	Access(ctx context.Context, merchantID string) ([]storage.Access, error)
 }
 
-// Connections returns how all connections to the cloud stand.
+// Connections returns how all connections stand whose books somebody has to open.
 func Connections(ctx context.Context, store AccessStore, now time.Time) ([]Connection, error) {
 	merchants, err := store.Merchants(ctx)
 	if err != nil {
@@ -65,7 +65,7 @@ func Connections(ctx context.Context, store AccessStore, now time.Time) ([]Conne
 			known[a.Connection] = a
 		}
 		for _, c := range m.Connections {
-			if !inCloud(c) {
+			if !guarded(c) {
 				continue
 			}
 			a, ok := known[c.ID]
@@ -112,7 +112,7 @@ func Disconnect(ctx context.Context, clouds []Cloud, m merchant.Merchant, connec
 		if err := tokens.Claim(ctx, name, token.Version, now, now.Add(claimToRevoke)); err != nil {
 			return fmt.Errorf("disconnect: try again: %w", err)
 		}
-		if err := cloud.revoke(ctx, token.Refresh); err != nil {
+		if err := cloud.giveBack(ctx, token.Refresh); err != nil {
 			return errors.Join(fmt.Errorf("disconnect: %w", err), tokens.Release(ctx, name, token.Version))
 		}
 	}
@@ -120,6 +120,14 @@ func Disconnect(ctx context.Context, clouds []Cloud, m merchant.Merchant, connec
 		return fmt.Errorf("disconnect: %w", err)
 	}
 	return nil
+}
+
+// giveBack gives back what renews access. A password stays with its user.
+func (c Cloud) giveBack(ctx context.Context, refresh string) error {
+	if c.Target == "tryton" {
+		return nil
+	}
+	return c.revoke(ctx, refresh)
 }
 
 // revoke gives a refresh token back, as JSON to Intuit and as RFC 7009 wants it to

@@ -25,13 +25,13 @@ import (
 // SecretsFile holds the keys that seal tokens, in the data folder.
 const SecretsFile = "secrets.key"
 
-// longestSecret bounds the file of a client secret, in bytes.
+// longestSecret bounds the file of a secret, in bytes.
 const longestSecret = 4 << 10
 
 // Cloud is how this collector is known at an accounting system in the cloud: its
 // app there, and the tokens it was given.
 type Cloud struct {
-	Target string        // xero, quickbooks
+	Target string        // xero, quickbooks, tryton
 	API    string        // where books are, unless a connection says otherwise
 	App    oauth2.Config // id, secret, and where tokens are given
 	Revoke string        // where they are given back
@@ -57,7 +57,8 @@ func OpenSecrets(config Config) (*secrets.Keys, error) {
 	return secrets.Open(filepath.Join(config.Data, SecretsFile))
 }
 
-// OpenClouds returns the accounting systems that are configured.
+// OpenClouds returns the accounting systems that are configured, and those that
+// need no configuration.
 func OpenClouds(config Config, db *storage.DB, now func() time.Time) ([]Cloud, error) {
 	var clouds []Cloud
 	for _, system := range []struct {
@@ -71,7 +72,7 @@ func OpenClouds(config Config, db *storage.DB, now func() time.Time) ([]Cloud, e
 		if system.app.ClientID == "" {
 			continue
 		}
-		secret, err := readSecret(system.app.ClientSecretFile)
+		secret, err := ReadSecret(system.app.ClientSecretFile)
 		if err != nil {
 			return nil, fmt.Errorf("clouds.%s.client_secret_file: %w", system.target, err)
 		}
@@ -82,20 +83,42 @@ func OpenClouds(config Config, db *storage.DB, now func() time.Time) ([]Cloud, e
 			}},
 		})
 	}
-	if len(clouds) == 0 { // then there is nothing to seal
-		return nil, nil
+	keys := late(func() (*secrets.Keys, error) { return OpenSecrets(config) })
+	if len(clouds) > 0 { // what is wrong with the keys is said at the start
+		if _, err := keys(); err != nil {
+			return nil, err
+		}
 	}
-	keys, err := OpenSecrets(config)
-	if err != nil {
-		return nil, err
-	}
+	clouds = append(clouds, Cloud{Target: "tryton", Now: now}) // which knows no apps
 	for i := range clouds {
 		clouds[i].Tokens = db.Tokens(keys)
 	}
 	return clouds, nil
 }
 
-func readSecret(path string) (string, error) {
+// late are keys that are opened when something is to be sealed.
+type late func() (*secrets.Keys, error)
+
+// Seal implements storage.Sealer.
+func (l late) Seal(text string, about ...string) ([]byte, error) {
+	keys, err := l()
+	if err != nil {
+		return nil, err
+	}
+	return keys.Seal(text, about...)
+}
+
+// Unseal implements storage.Sealer.
+func (l late) Unseal(sealed []byte, about ...string) (string, error) {
+	keys, err := l()
+	if err != nil {
+		return "", err
+	}
+	return keys.Unseal(sealed, about...)
+}
+
+// ReadSecret reads a file with one secret: a client's, or a password.
+func ReadSecret(path string) (string, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return "", err

@@ -52,14 +52,14 @@ func TestACloudIsOpenedWithItsSecretAndWithoutOneNothingIsMade(t *testing.T) {
 		return clouds
 	}
 	keys := filepath.Join(data, app.SecretsFile)
-	if clouds := open(""); len(clouds) != 0 {
-		t.Errorf("nothing is configured, and there is %+v", clouds)
+	if clouds := open(""); len(clouds) != 1 || clouds[0].Target != "tryton" {
+		t.Errorf("nothing is configured, and there is %+v; want what needs no configuration", clouds)
 	}
 	if _, err := os.Stat(keys); !os.IsNotExist(err) {
 		t.Errorf("keys for nothing: %v", err)
 	}
 	clouds := open("clouds:\n  xero:\n    client_id: app-1\n    client_secret_file: " + secret + "\n    token: http://127.0.0.1:1/token\n")
-	if len(clouds) != 1 || clouds[0].Target != "xero" || clouds[0].API != xero.API {
+	if len(clouds) != 2 || clouds[0].Target != "xero" || clouds[0].API != xero.API {
 		t.Fatalf("clouds are %+v", clouds)
 	}
 	if c := clouds[0].App; c.ClientID != "app-1" || c.ClientSecret != "the-client-secret" || c.Endpoint.TokenURL != "http://127.0.0.1:1/token" || c.Endpoint.AuthURL != xero.AuthorizeURL {

@@ -34,6 +34,9 @@ func NewConsent(clouds []Cloud, m merchant.Merchant, connection, redirect string
 	if err != nil {
 		return nil, err
 	}
+	if c.Target == "tryton" {
+		return nil, fmt.Errorf("connection %s of merchant %s posts to Tryton, where nobody consents in a browser; name a file with the user's password", c.ID, m.ID)
+	}
 	cloud.App.RedirectURL = redirect
 	return &Consent{cloud: cloud, merchant: m, connection: c, state: rand.Text()}, nil
 }
@@ -45,7 +48,7 @@ func cloudOf(clouds []Cloud, m merchant.Merchant, connection string) (Cloud, mer
 		return Cloud{}, merchant.Connection{}, fmt.Errorf("merchant %s has no connection %q", m.ID, connection)
 	}
 	c := m.Connections[i]
-	if !inCloud(c) {
+	if !guarded(c) {
 		return Cloud{}, c, fmt.Errorf("connection %s of merchant %s posts to %s, where nobody has to consent", c.ID, m.ID, c.Target)
 	}
 	j := slices.IndexFunc(clouds, func(cloud Cloud) bool { return cloud.Target == c.Target })
@@ -55,8 +58,10 @@ func cloudOf(clouds []Cloud, m merchant.Merchant, connection string) (Cloud, mer
 	return clouds[j], c, nil
 }
 
-// inCloud says whether somebody must consent before a connection's books open.
-func inCloud(c merchant.Connection) bool { return c.Target == "xero" || c.Target == "quickbooks" }
+// guarded says whether somebody must let us in before a connection's books open.
+func guarded(c merchant.Connection) bool {
+	return c.Target == "xero" || c.Target == "quickbooks" || c.Target == "tryton"
+}
 
 // URL is where the merchant consents.
 func (c *Consent) URL() string { return c.cloud.App.AuthCodeURL(c.state) }

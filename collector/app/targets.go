@@ -14,6 +14,7 @@ import (
 	"tillbook.example/tillbook/collector/target"
 	"tillbook.example/tillbook/collector/target/quickbooks"
 	"tillbook.example/tillbook/collector/target/text"
+	"tillbook.example/tillbook/collector/target/tryton"
 	"tillbook.example/tillbook/collector/target/xero"
 	"tillbook.example/tillbook/shared/bizday"
 )
@@ -69,7 +70,14 @@ func openTarget(m merchant.Merchant, c merchant.Connection, clouds []Cloud) (tar
 		return nil, fmt.Errorf("this collector has no app at %q: set clouds.%s in its configuration", c.Target, c.Target)
 	}
 	cloud := clouds[i]
-	client, access := &http.Client{Timeout: cloudTimeout}, cloud.source(m, c.ID)
+	client := &http.Client{Timeout: cloudTimeout}
+	if c.Target == "tryton" {
+		return tryton.Open(tryton.Options{
+			URL: set["url"], Database: set["database"], Company: set["company"], Journal: set["journal"], HTTP: client, Access: cloud.login(m, c),
+			Currency: m.Currency, Filed: filed, Now: cloud.Now,
+		})
+	}
+	access := cloud.source(m, c.ID)
 	switch c.Target {
 	case "xero":
 		return xero.Open(xero.Options{

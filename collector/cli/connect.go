@@ -14,25 +14,40 @@ import (
 	"tillbook.example/tillbook/collector/app"
 	"tillbook.example/tillbook/collector/logbook"
 	"tillbook.example/tillbook/collector/storage"
+	"tillbook.example/tillbook/shared/problem"
 )
 
 // backPath is where a browser comes back to.
 const backPath = "/connected"
 
 func (e env) connect() *cobra.Command {
-	var listen, redirect, code string
+	var listen, redirect, code, password string
 	var wait time.Duration
 	cmd := &cobra.Command{
-		Use: "connect MERCHANT CONNECTION", Short: "Have a merchant let the collector into its books at Xero or QuickBooks", Args: cobra.ExactArgs(2),
+		Use: "connect MERCHANT CONNECTION", Short: "Have a merchant let the collector into its books", Args: cobra.ExactArgs(2),
 		Long: "Print an address at which the merchant consents, wait for the browser to come back, and keep the\n" +
 			"tokens sealed. The running collector posts what waits by itself.\n\n" +
 			"The address a browser comes back to must be registered with the app at the vendor. Where the\n" +
-			"browser cannot reach this machine, run it once more with --code and the code in that address.",
+			"browser cannot reach this machine, run it once more with --code and the code in that address.\n\n" +
+			"Tryton has no such consent: name a file with the user's password.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return e.onClouds(cmd, func(db *storage.DB, clouds []app.Cloud) error {
 				m, err := db.Merchant(cmd.Context(), args[0])
 				if err != nil {
 					return err
+				}
+				if app.LogsIn(m, args[1]) {
+					if password == "" {
+						return problem.With("usage", errors.New("name a file with the user's password: --password-file FILE"))
+					}
+					secret, err := app.ReadSecret(password)
+					if err == nil {
+						err = app.Admit(cmd.Context(), clouds, m, args[1], secret)
+					}
+					if err != nil {
+						return err
+					}
+					return e.connected(cmd, args)
 				}
 				if code != "" {
 					consent, err := app.NewConsent(clouds, m, args[1], backTo(redirect, listen))
@@ -71,6 +86,7 @@ func (e env) connect() *cobra.Command {
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8586", "host:port that the browser comes back to")
 	cmd.Flags().StringVar(&redirect, "redirect", "", "address that is registered with the app, where it is not http://localhost:PORT"+backPath)
 	cmd.Flags().StringVar(&code, "code", "", "code that the browser came back with, in place of waiting for it")
+	cmd.Flags().StringVar(&password, "password-file", "", "file with the password of the connection's user, for Tryton; it may be removed afterwards")
 	cmd.Flags().DurationVar(&wait, "wait", 10*time.Minute, "how long to wait for the browser")
 	return cmd
 }
@@ -135,7 +151,7 @@ func takeBack(ctx context.Context, listener net.Listener, consent *app.Consent) 
 
 func (e env) disconnect() *cobra.Command {
 	return byFlag(&cobra.Command{
-		Use: "disconnect MERCHANT CONNECTION", Short: "Give a connection's access back to Xero or QuickBooks and forget it", Args: cobra.ExactArgs(2),
+		Use: "disconnect MERCHANT CONNECTION", Short: "Give a connection's access back and forget it", Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return e.onClouds(cmd, func(db *storage.DB, clouds []app.Cloud) error {
 				m, err := db.Merchant(cmd.Context(), args[0])

@@ -57,6 +57,13 @@ var targets = map[string]map[string]setting{
 		"location": {}, // the dimension that is a location
 		"url":      {check: SecureURL},
 	},
+	"tryton": {
+		"url":      {required: true, check: SecureURL},
+		"database": {required: true},
+		"user":     {required: true}, // whose password opens it
+		"company":  {},               // its name; the user's own
+		"journal":  {},               // its code or name
+	},
 }
 
 // settings are those of every target.

@@ -122,7 +122,7 @@ func TestEachMistakeIsNamedWithItsLineAndPath(t *testing.T) {
 		{"2026-11-01", "1.11.2026", `line 13: stores[0].start: "1.11.2026" is not a date`},
 		{"closes: true", "closes: ja", `line 16: stores[0].terminals[0].closes: "ja" must be true or false`},
 		{`id: "2"`, `id: "01"`, `line 17: stores[0].terminals[1].id: "01" is used by another terminal`},
-		{"target: text", "target: txt", `line 20: connections[0].target: "txt" is not known; there is quickbooks, text, xero (did you mean "text"?)`},
+		{"target: text", "target: txt", `line 20: connections[0].target: "txt" is not known; there is quickbooks, text, tryton, xero (did you mean "text"?)`},
 		{"folder: /srv/books/corner", "folder: books", `line 22: connections[0].settings.folder: "books" must be an absolute path`},
 		{"format: hledger", "format: hleger", `line 23: connections[0].settings.format: "hleger" must be hledger or beancount (did you mean "hledger"?)`},
 		{"format: hledger", "format: hledger\n      fodler: /x", `line 24: connections[0].settings.fodler: is not a setting of target text; it has closed, filed, folder, format, tax_filed_to (did you mean "folder"?)`},

@@ -42,6 +42,7 @@ var testTools = []tool{
 	{name: "swtpm", pkg: "swtpm", why: "a TPM in software, that keeps the agent's key"},
 	{name: "openssl", pkg: "openssl", why: "makes a publisher's certificate"},
 	{name: "curl", pkg: "curl", why: "asks the composition's programs whether they are well"},
+	{name: "trytond", pkg: "tryton-modules-account", why: "a real accounting system that days are posted to", heavy: true},
 	{name: "prometheus", pkg: "prometheus", why: "watches a real collector, for every figure of the dashboard", heavy: true},
 	{name: "promtool", pkg: "prometheus", why: "lets each alert fire and keep still", heavy: true},
 	{name: "amtool", pkg: "prometheus-alertmanager", why: "reads the configuration of the composition's alert manager", heavy: true},

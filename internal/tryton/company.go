@@ -3,7 +3,6 @@ package tryton
 import (
 	"fmt"
 	"maps"
-	"strings"
 	"testing"
 )
 
@@ -33,7 +32,7 @@ func (s *Server) prepare(t testing.TB) {
 	s.pound = s.admin.Create(t, "currency.currency", map[string]any{"name": "Pound", "code": "GBP", "symbol": "£", "digits": 2, "rounding": Decimal("0.01")})
 	s.admin.Create(t, "currency.currency", map[string]any{"name": "Dollar", "code": "USD", "symbol": "$", "digits": 2, "rounding": Decimal("0.01")})
 	s.kinds = map[string]int{}
-	for _, model := range []string{"ir.sequence.type", "res.group", "account.account.template"} {
+	for _, model := range []string{"ir.sequence.type", "res.group"} {
 		for _, row := range s.admin.Find(t, model, []any{}, "name") {
 			s.kinds[row["name"].(string)] = row.ID()
 		}
@@ -58,7 +57,7 @@ func (s *Server) Books(t testing.TB) *Books {
 	company := b.Create(t, "company.company", map[string]any{"party": party, "currency": s.pound})
 	b.Create(t, "res.user", map[string]any{
 		"name": b.User, "login": b.User, "password": Password, "company": company,
-		"companies": []any{[]any{"add", []int{company}}}, "groups": []any{[]any{"add", []int{s.kinds["Account"]}}},
+		"companies": []any{[]any{"add", []int{company}}}, "groups": []any{[]any{"add", []int{s.kinds["Account Administration"]}}},
 	})
 	b.Write(t, "res.user", s.user, map[string]any{"companies": []any{[]any{"add", []int{company}}}, "company_filter": "all"})
 	b.context["company"] = company
@@ -89,34 +88,27 @@ func (b *Books) years(t testing.TB, company, kind int) {
 
 func (b *Books) chart(t testing.TB, s *Server, company int) {
 	t.Helper()
-	const assistant = "wizard.account.create_chart."
-	var begun []any
-	b.do(t, &begun, assistant+"create")
-	b.do(t, nil, assistant+"execute", begun[0], map[string]any{"account": map[string]any{"company": company, "account_template": s.kinds["Minimal Account Chart"]}}, "create_account")
-	ids, types, root := map[string]int{}, map[string]any{}, 0
-	for _, a := range b.Find(t, "account.account", []any{[]any{"company", "=", company}}, "name", "type", "parent") {
-		name := strings.TrimPrefix(a["name"].(string), "Main ")
-		ids[name], types[name] = a.ID(), a["type"]
-		if a["parent"] == nil {
-			root = a.ID()
-		}
-	}
-	b.do(t, nil, assistant+"execute", begun[0], map[string]any{"properties": map[string]any{
-		"company": company, "account_receivable": ids["Receivable"], "account_payable": ids["Payable"],
-	}}, "create_properties")
-	b.do(t, nil, assistant+"delete", begun[0])
-
+	types := b.createAll(t, "account.account.type",
+		map[string]any{"name": "Asset", "company": company, "statement": "balance", "assets": true},
+		map[string]any{"name": "Liability", "company": company, "statement": "balance"},
+		map[string]any{"name": "Revenue", "company": company, "statement": "income", "revenue": true},
+		map[string]any{"name": "Expense", "company": company, "statement": "income", "expense": true},
+	)
+	asset, liability, revenue, expense := types[0], types[1], types[2], types[3]
 	var accounts, taxes []map[string]any
-	for _, a := range []struct{ code, name, like string }{
-		{Cash, "Cash", "Cash"}, {Card, "Card clearing", "Cash"}, {Sales, "Sales", "Revenue"}, {VAT, "VAT control", "Tax"}, {Rounding, "Rounding", "Expense"}, {Purchases, "Purchases", "Expense"},
+	for _, a := range []struct {
+		code, name string
+		kind       int
+	}{
+		{VAT, "VAT control", liability}, {Cash, "Cash", asset}, {Card, "Card clearing", asset}, {Sales, "Sales", revenue}, {Rounding, "Rounding", expense}, {Purchases, "Purchases", expense},
 	} {
-		accounts = append(accounts, map[string]any{"code": a.code, "name": a.name, "company": company, "type": types[a.like], "parent": root})
+		accounts = append(accounts, map[string]any{"code": a.code, "name": a.name, "company": company, "type": a.kind})
 	}
-	b.createAll(t, "account.account", accounts...)
+	vat := b.createAll(t, "account.account", accounts...)[0]
 	for _, tax := range []struct{ name, rate string }{{V20, "0.2"}, {EX, "0"}, {P20, "0.2"}} {
 		taxes = append(taxes, map[string]any{
 			"name": tax.name, "description": tax.name, "type": "percentage", "rate": Decimal(tax.rate), "company": company, "group": s.kinds[tax.name],
-			"invoice_account": ids["Tax"], "credit_note_account": ids["Tax"],
+			"invoice_account": vat, "credit_note_account": vat,
 		})
 	}
 	b.createAll(t, "account.tax", taxes...)

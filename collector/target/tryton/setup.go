@@ -2,6 +2,8 @@ package tryton
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -103,9 +105,15 @@ func (b *Books) known(ctx context.Context) (*setup, error) {
 
 func (b *Books) ask(ctx context.Context) (*setup, error) {
 	s := &setup{accounts: map[string]int64{}, keys: map[int64]string{}, taxes: map[string]int64{}, currencies: map[string]currency{}}
-	if err := b.call(ctx, false, &s.context, "model.res.user.get_preferences", true, map[string]any{}); err != nil {
+	var preferences json.RawMessage
+	if err := b.call(ctx, false, &preferences, "model.res.user.get_preferences", true, map[string]any{}); err != nil {
 		return nil, err
 	}
+	var own struct{ Company int64 }
+	if err := errors.Join(json.Unmarshal(preferences, &s.context), json.Unmarshal(preferences, &own)); err != nil {
+		return nil, fmt.Errorf("%w: read the user's preferences: %w", target.ErrUnavailable, err)
+	}
+	s.company = own.Company
 	for _, read := range []func(context.Context, *setup) error{b.askCompany, b.askJournal, b.askAccounts, b.askTaxes, b.askPeriods, b.askCurrencies} {
 		if err := read(ctx, s); err != nil {
 			return nil, err
@@ -126,11 +134,10 @@ func (b *Books) askCompany(ctx context.Context, s *setup) error {
 	if err != nil {
 		return err
 	}
-	usual, _ := s.context["company"].(float64)
 	names := make([]string, 0, len(all))
 	for _, c := range all {
 		names = append(names, c.Name)
-		if b.o.Company != c.Name && (b.o.Company != "" || c.ID != int64(usual)) {
+		if b.o.Company != c.Name && (b.o.Company != "" || c.ID != s.company) {
 			continue
 		}
 		if c.Currency.Code != b.o.Currency {

@@ -92,7 +92,7 @@ func (b *Books) Post(ctx context.Context, p target.Payload) (target.Receipt, err
 	if err != nil {
 		return target.Receipt{}, err
 	}
-	var refusal error // why posting the draft was refused
+	var refusal, kept error // why posting our draft, or deleting another, was refused
 	for round := range rounds {
 		found, err := b.find(ctx, s, p.Reference)
 		if err != nil {
@@ -130,7 +130,8 @@ func (b *Books) Post(ctx context.Context, p target.Payload) (target.Receipt, err
 		keep := drafts[ours]
 		if err := b.drop(ctx, s, slices.Delete(drafts, ours, ours+1)); err != nil {
 			if errors.Is(err, target.ErrRefused) {
-				continue // posted meanwhile, or gone
+				kept = err // posted meanwhile, gone, or not ours to delete
+				continue
 			}
 			return target.Receipt{}, err
 		}
@@ -148,7 +149,7 @@ func (b *Books) Post(ctx context.Context, p target.Payload) (target.Receipt, err
 			refusal = fmt.Errorf("post %s: %w", p.Reference, err)
 		}
 	}
-	return target.Receipt{}, fmt.Errorf("%w: others keep working on %s at the same time", target.ErrUnavailable, p.Reference)
+	return target.Receipt{}, errors.Join(fmt.Errorf("%w: others keep working on %s at the same time", target.ErrUnavailable, p.Reference), kept)
 }
 
 // stands tells what is booked under a payload's reference, and deletes drafts that

@@ -20,19 +20,21 @@ type office struct {
 	*server.Books
 	url    string
 	tokens *oauthtest.Memory
+	access *tryton.Access
 	http   *http.Client
 }
 
 func newOffice(t *testing.T, s *server.Server) *office {
 	t.Helper()
 	o := &office{Books: s.Books(t), url: s.URL, tokens: oauthtest.New(), http: &http.Client{Timeout: time.Minute}}
-	if err := o.access().Connect(t.Context(), server.Password); err != nil {
+	o.access = o.newAccess()
+	if err := o.access.Connect(t.Context(), server.Password); err != nil {
 		t.Fatal(err)
 	}
 	return o
 }
 
-func (o *office) access() *tryton.Access {
+func (o *office) newAccess() *tryton.Access {
 	return tryton.NewAccess(tryton.AccessOptions{
 		URL: o.url, Database: server.Database, User: o.User, HTTP: o.http, Connection: "m/tryton", Tokens: o.tokens,
 	})
@@ -40,7 +42,7 @@ func (o *office) access() *tryton.Access {
 
 func (o *office) options() tryton.Options {
 	return tryton.Options{
-		URL: o.url, Database: server.Database, Company: o.Company, HTTP: o.http, Access: o.access(), Currency: "GBP", Now: time.Now,
+		URL: o.url, Database: server.Database, Company: o.Company, HTTP: o.http, Access: o.access, Currency: "GBP", Now: time.Now,
 	}
 }
 
@@ -102,4 +104,17 @@ func TestTryton(t *testing.T) {
 		t.Parallel()
 		targettest.Run(t, func(t *testing.T) targettest.Harness { return newOffice(t, s).harness() })
 	})
+	for name, test := range map[string]func(*testing.T, *office){
+		"a posting that is cut off anywhere stands once after the next try": cutPosting,
+		"a cancellation that is cut off is finished by the next":            cutCancellation,
+		"a draft of something else gives way":                               otherDraft,
+		"a period that is closed behind an open one refuses its own days":   closedBehind,
+		"tax lines, foreign amounts and sums are in Tryton's own fields":    ownFields,
+		"a session that has ended is begun anew":                            endedSession,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newOffice(t, s))
+		})
+	}
 }
