@@ -130,7 +130,7 @@ type Settlement struct {
 
 // Decision is what a person decided, as it stands in force or did.
 type Decision struct {
-	What string    `json:"what"` // accept, settle, pause, resume, entered
+	What string    `json:"what"` // accept, settle, match, pause, resume, entered
 	On   string    `json:"on"`
 	By   string    `json:"by"`
 	At   time.Time `json:"at"`

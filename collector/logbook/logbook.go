@@ -34,6 +34,7 @@ const (
 	Accept     = "accept"     // a difference of a day's proof
 	Reopen     = "reopen"     // a day is closed anew
 	Retry      = "post"       // a posting that was parked or refused is tried once more
+	Match      = "match"      // a proposal of what belongs together was decided
 	Settle     = "settle"     // one agent is believed where two differ
 	Dismiss    = "dismiss"    // a record that could not be read is no sale
 	Replay     = "replay"     // a record was read after all

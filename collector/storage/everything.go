@@ -25,7 +25,9 @@ const (
 	everyAccepted query = `SELECT store || '/' || day, accepted_by, at, difference FROM accepted WHERE merchant = $1 ORDER BY store, day, difference`
 	everySettled  query = `SELECT key, settled_by, at, agent FROM settlement WHERE merchant = $1 ORDER BY key, at`
 	everyStop     query = `SELECT at, stopped_by, reason, resumed_at, resumed_by FROM stopped WHERE merchant = $1 ORDER BY at`
-	everyEntered  query = `SELECT store || '/' || first || ' to ' || last, entered_by, at, '' FROM entered WHERE merchant = $1 ORDER BY store, first, last`
+	everyMatch    query = `SELECT account || ' ' || proposal, accepted_by, at, CASE WHEN accepted = 1 THEN 'accepted' ELSE 'refused' END
+		FROM clearing_decision WHERE merchant = $1 ORDER BY account, proposal, at`
+	everyEntered query = `SELECT store || '/' || first || ' to ' || last, entered_by, at, '' FROM entered WHERE merchant = $1 ORDER BY store, first, last`
 )
 
 // giving hands out a merchant's rows.
@@ -179,7 +181,7 @@ func (g giving) decisions() error {
 	for _, of := range []struct {
 		what string
 		q    query
-	}{{"accept", everyAccepted}, {"settle", everySettled}, {"entered", everyEntered}} {
+	}{{"accept", everyAccepted}, {"settle", everySettled}, {"match", everyMatch}, {"entered", everyEntered}} {
 		if err := g.every(export.Decisions, of.q, func(scan func(...any) error) (any, error) {
 			d := export.Decision{What: of.what}
 			var at int64

@@ -55,6 +55,7 @@ var notExported = map[string]string{
 	"epoch": "how agents number what they send", "stream_batch": "how agents number what they send",
 	"tie": "worked out from documents", "tied": "worked out from documents", "seen": "worked out from documents",
 	"feed": "how far sources were read", "credential": "opens a source",
+	"day_tender": "worked out from documents", "clearing_run": "worked out from documents and what was stated",
 	"connection": "stands in the configuration", "delivery": "worked out from entries and postings",
 }
 

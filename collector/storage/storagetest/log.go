@@ -126,7 +126,7 @@ func everythingTests() []test {
 			}))
 			equal(b, "kinds", kinds, export.Kinds)
 			equal(b, "rows", given, map[string]int{export.Configurations: 1, export.Mappings: 1, export.Agents: 1, export.Documents: 5, export.Rejected: 1,
-				export.Days: 3, export.Entries: 2, export.Postings: 1, export.Settlements: 4, export.Decisions: 2, export.Log: 6})
+				export.Days: 3, export.Entries: 2, export.Postings: 1, export.Settlements: 4, export.Decisions: 3, export.Log: 7})
 			err := b.db.Everything(b.Context(), "nobody", func(string, any) error { return nil })
 			equal(b, "a merchant that is not there is not stored", errors.Is(err, storage.ErrNone), true)
 		}},

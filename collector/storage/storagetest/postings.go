@@ -310,7 +310,7 @@ func auditTests() []test {
 				kinds[kind]++
 			}
 			equal(b, "rows by kind", kinds, map[string]int{"merchant": 1, "mapping": 1, "agent": 1, "days": 1, "facts": 3, "document": 6,
-				"entry": 2, "posting": 1, "epoch": 2, "run": 7, "rejected": 1, "feed": 1, "secret": 1, "stated": 4, "token": 1, "due": 2, "unsettled": 1, "act": 5})
+				"entry": 2, "posting": 1, "epoch": 2, "run": 7, "rejected": 1, "feed": 1, "secret": 1, "stated": 4, "token": 1, "due": 2, "unsettled": 1, "act": 6, "cleared": 3})
 		}},
 		{"reading stops at the first error", func(b *bundle) {
 			b.settle(mine)

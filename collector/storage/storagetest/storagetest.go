@@ -55,6 +55,7 @@ func Run(t *testing.T, fresh Fresh) {
 		{"Everything", everythingTests()},
 		{"Feed", feedTests()},
 		{"Erasure", erasureTests()},
+		{"Clearing", clearingTests()},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()
@@ -143,6 +144,7 @@ func (b *bundle) settle(id string) {
 	b.must(b.db.Set(b.Context(), ref, 3, day.Closing, nil, noon))
 	b.must(b.db.Save(b.Context(), entry(ref, 3)))
 	b.must(b.db.Intend(b.Context(), intent(ref, 1, 3), false))
+	b.clears(id)
 }
 
 // dump is all that is stored of a merchant, as text.
@@ -204,6 +206,9 @@ func (b *bundle) dump(id string) []string {
 	}
 	for _, fact := range b.stated(id) {
 		add("stated", fact)
+	}
+	for _, fact := range b.cleared(id) {
+		add("cleared", fact)
 	}
 	feeds, err := b.db.Feeds(ctx)
 	b.must(err)
