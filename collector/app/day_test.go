@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -25,13 +26,14 @@ type bar struct {
 	closer *day.Closer
 	now    time.Time
 	config merchant.Merchant
+	store  string // whose agent it is
 	sent   []intake.Record
 	digest [32]byte
 }
 
 func openBar(t *testing.T) *bar {
 	t.Helper()
-	b := &bar{T: t}
+	b := &bar{T: t, store: "S1"}
 	var err error
 	b.db, err = app.OpenDatabase(t.Context(), app.Config{Data: t.TempDir()})
 	b.must(err)
@@ -51,7 +53,7 @@ func openBar(t *testing.T) *bar {
 }
 
 func (b *bar) id() fleet.Identity {
-	return fleet.Identity{Merchant: "bar", Store: "S1", Agent: "a"}
+	return fleet.Identity{Merchant: "bar", Store: b.store, Agent: "agent of " + b.store}
 }
 
 func (b *bar) apply() {
@@ -100,7 +102,7 @@ func (b *bar) sells(number int, z, moment string) {
 	b.Helper()
 	amount := money.MustParse("10.00")
 	b.takes(&document.Document{
-		Key:  document.Key{Store: "S1", Terminal: "1", Space: document.SpaceReceipt, Number: fmt.Sprint(number)},
+		Key:  document.Key{Store: b.store, Terminal: "1", Space: document.SpaceReceipt, Number: fmt.Sprint(number)},
 		Kind: document.Sale, State: document.Completed, Currency: "GBP", PriceBasis: document.TaxIncluded, Numbers: document.Numbers{Receipt: fmt.Sprint(number)},
 		Time: document.Time{AsGiven: moment, UTC: at(moment)}, StatedDay: document.StatedDay{Z: z},
 		Lines:   []document.Line{{Kind: document.Item, Quantity: money.One, Extended: amount}},
@@ -112,7 +114,7 @@ func (b *bar) closes(z, moment, date string, receipts int64, gross string) {
 	b.Helper()
 	claimed := money.MustParse(gross)
 	b.takes(&document.Document{
-		Key:  document.Key{Store: "S1", Terminal: "1", Space: document.SpaceZ, Number: z},
+		Key:  document.Key{Store: b.store, Terminal: "1", Space: document.SpaceZ, Number: z},
 		Kind: document.PeriodClose, State: document.Completed, Currency: "GBP", Numbers: document.Numbers{Z: z},
 		Time: document.Time{AsGiven: moment, UTC: at(moment)}, StatedDay: document.StatedDay{Date: date},
 		Close: &document.Close{Receipts: &receipts, Gross: &claimed},
@@ -162,6 +164,54 @@ func TestScenario78AZThatWasForgottenClosesTwoDaysOverTheEndOfAMonth(t *testing.
 	b.must(proof.Read(e.Proof))
 	if !proof.Proven || proof.By != day.ByZ || len(proof.Earlier) != 2 || len(proof.Documents) != 2 || proof.Closes[0].Receipts != 3 {
 		t.Errorf("the proof of the Z: %s", e.Proof)
+	}
+}
+
+func TestScenario44TwoStoresInTwoZonesHaveADayEachThatClosesByItsOwnClock(t *testing.T) {
+	t.Parallel()
+	london := openBar(t)
+	london.config.Stores = []merchant.Store{
+		{ID: "S1", Short: "LON", Zone: "Europe/London", Cutoff: "04:00", Settle: "1h"}, {ID: "S2", Short: "NYC", Zone: "America/New_York", Cutoff: "04:00", Settle: "1h"},
+	}
+	london.config.Mappings[0].Mapping.Dimensions = []string{"store"}
+	london.apply()
+	york := &bar{T: t, db: london.db, closer: london.closer, store: "S2"}
+	_, err := york.db.Issue(t.Context(), york.id(), [16]byte{1}, [32]byte{}, "test", at("2026-11-01T00:00:00Z"))
+	london.must(err)
+	for _, b := range []*bar{london, york} {
+		b.sells(1, "", "2026-11-04T06:30:00Z") // 06:30 in London, 01:30 in New York
+		b.sells(2, "", "2026-11-04T20:00:00Z")
+	}
+	states := func(now string) map[string]string {
+		london.now = at(now)
+		london.days()
+		days, err := london.db.Days(t.Context(), "bar")
+		london.must(err)
+		all := map[string]string{}
+		for _, d := range days {
+			all[d.Store+" "+string(d.Day)] = d.State
+		}
+		return all
+	}
+	for _, want := range []struct {
+		now    string
+		states map[string]string
+	}{
+		{"2026-11-05T05:30:00Z", map[string]string{"S1 2026-11-04": "ready", "S2 2026-11-03": "ready", "S2 2026-11-04": "open"}},
+		{"2026-11-05T10:30:00Z", map[string]string{"S1 2026-11-04": "ready", "S2 2026-11-03": "ready", "S2 2026-11-04": "ready"}},
+	} {
+		if got := states(want.now); fmt.Sprint(got) != fmt.Sprint(want.states) {
+			t.Errorf("at %s the days are %v; want %v", want.now, got, want.states)
+		}
+	}
+	for store, want := range map[string]string{"S1": "20.00", "S2": "10.00"} {
+		e, err := london.db.Entry(t.Context(), day.Ref{Merchant: "bar", Store: store, Day: "2026-11-04"}, 0)
+		london.must(err)
+		var entry books.Entry
+		london.must(json.Unmarshal(e.Body, &entry))
+		if l := entry.Lines[0]; l.Amount.Format(2) != want || l.Dimensions["store"] != store {
+			t.Errorf("%s: %+v; want %s with the store on it", store, l, want)
+		}
 	}
 }
 
