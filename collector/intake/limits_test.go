@@ -2,6 +2,7 @@ package intake_test
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -83,6 +84,56 @@ func TestAnAgentMayNotSendFasterThanItsRateOverAnyNumberOfSessions(t *testing.T)
 		p.connect(leeds).greetAgain(a)
 		if n := p.service.Stats().Refusals[intake.RefusedTooFast]; n != 2 {
 			t.Errorf("%d refusals counted, want 2", n)
+		}
+	})
+}
+
+// deaf is a stream whose agent takes no answers after so many.
+type deaf struct {
+	collectorEnd
+	takes *int
+}
+
+func (d deaf) Send(m *tillbookv1.Down) error {
+	if *d.takes--; *d.takes < 0 {
+		<-d.a.ctx.Done()
+		return io.EOF
+	}
+	return d.collectorEnd.Send(m)
+}
+
+func TestAnAgentThatTakesNoAnswersKeepsNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := collector(t, func(o *intake.Options) { o.MaxBatches = 1 })
+		a := p.agent(leeds)
+		takes := 2 // an epoch and a welcome
+		begun := time.Now()
+		go func() {
+			a.ended <- p.service.Serve(a.ctx, leeds, deaf{collectorEnd{a}, &takes})
+			a.hang()
+		}()
+		a.join()
+		go func() {
+			for n := 1; a.ctx.Err() == nil; n++ {
+				select {
+				case a.up <- &tillbookv1.Up{Message: &tillbookv1.Up_Batch{Batch: a.pack(sales(n, 1)...)}}:
+				case <-a.ctx.Done():
+				}
+			}
+		}()
+		synctest.Wait() // nothing more goes
+		other := p.connect(fleet.Identity{Merchant: "acme", Store: leeds.Store, Agent: "a2"})
+		other.join()
+		other.send(other.pack(sales(1, 1)...))
+		if ack := other.hearAck(); ack.Stored != 1 {
+			t.Errorf("acknowledged %v", ack)
+		}
+		if err := <-a.ended; err == nil || !strings.Contains(err.Error(), "takes no answers") {
+			t.Errorf("the session ended with %v", err)
+		}
+		if took := time.Since(begun); took > time.Minute {
+			t.Errorf("it was borne for %s", took)
 		}
 	})
 }

@@ -65,11 +65,17 @@ type agent struct {
 	chain       [][32]byte // digests of what was packed, from the start of the epoch
 }
 
-// connect opens a session that ends with the test.
-func (p *place) connect(id fleet.Identity) *agent {
+// agent is one whose session ends with the test.
+func (p *place) agent(id fleet.Identity) *agent {
 	a := &agent{t: p.t, id: id, up: make(chan *tillbookv1.Up), down: make(chan *tillbookv1.Down, 100), ended: make(chan error, 1), chain: make([][32]byte, 1)}
 	a.ctx, a.hang = context.WithCancel(context.Background())
 	p.t.Cleanup(a.hang)
+	return a
+}
+
+// connect opens a session.
+func (p *place) connect(id fleet.Identity) *agent {
+	a := p.agent(id)
 	go func() {
 		err := p.service.Serve(a.ctx, id, collectorEnd{a})
 		a.hang()

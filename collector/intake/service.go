@@ -62,6 +62,7 @@ type Options struct {
 	Beat        time.Duration // between heartbeats; default 20 s
 	Dead        time.Duration // silence after which a session ends; default 60 s
 	Check       time.Duration // between looks at Allowed, the incarnation and Days; default 1 min
+	SendLimit   time.Duration // how long an agent may take for the last answers of a session; default 20 s
 	CommitLimit time.Duration // of one commit; default 30 s, below the agent's patience
 }
 
@@ -109,6 +110,7 @@ func NewService(o Options) (*Service, error) {
 	fill(&o.Beat, 20*time.Second)
 	fill(&o.Dead, time.Minute)
 	fill(&o.Check, time.Minute)
+	fill(&o.SendLimit, 20*time.Second)
 	fill(&o.CommitLimit, 30*time.Second)
 	unpacker, err := wire.NewUnpacker(runtime.GOMAXPROCS(0))
 	if err != nil {
@@ -190,9 +192,15 @@ func badMessage(text string) *refusal {
 // why it ended: nil where the agent closed it or ctx ended. The agent was told
 // and the reason logged. id is from the agent's certificate alone.
 //
-// The stream's Recv may still be waiting when Serve returns; the carrier ends
-// the stream then.
+// The stream's Recv may still be waiting when Serve returns, and Send where the
+// agent takes no answers; the carrier ends the stream then.
 func (s *Service) Serve(ctx context.Context, id fleet.Identity, stream Stream) error {
+	sender := newSender(stream, s.o.Credits, s.o.SendLimit)
+	defer sender.close()
+	return s.serve(ctx, id, sender)
+}
+
+func (s *Service) serve(ctx context.Context, id fleet.Identity, stream *sender) error {
 	log := s.o.Logger.With("merchant", id.Merchant, "store", id.Store, "agent", id.Agent)
 	defer s.sessions.Add(-1)
 	if n := s.sessions.Add(1); n > int64(s.o.MaxSessions) {
@@ -206,6 +214,7 @@ func (s *Service) Serve(ctx context.Context, id fleet.Identity, stream Stream) e
 		return s.end(log, stream, err)
 	}
 	defer leave()
+	defer stream.close() // nobody has left who was not told
 	if err := session.allowed(ctx); err != nil {
 		return s.end(log, stream, err)
 	}
@@ -274,7 +283,7 @@ func (s *Service) refuse(stream Stream, r *refusal) error {
 // end tells the agent why its session ends, if the stream still lets it.
 func (s *Service) end(log *slog.Logger, stream Stream, err error) error {
 	var told *refusal
-	if errors.As(err, &told) {
+	if errors.As(err, &told) && !errors.Is(err, errDeaf) {
 		err = errors.Join(err, s.refuse(stream, told))
 	}
 	log.Warn("agent session ended", "reason", err)

@@ -72,11 +72,7 @@ func (s *session) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case r := <-in:
-			err := s.handle(ctx, r)
-			if r.batch != nil {
-				<-s.slots
-			}
-			if err != nil {
+			if err := s.handle(ctx, r); err != nil {
 				return err
 			}
 			heard = time.Now()
@@ -184,6 +180,7 @@ func (s *session) handle(ctx context.Context, r received) error {
 		return s.hello(ctx, message.Hello)
 	case *tillbookv1.Up_Batch:
 		if pass, err := s.taking(r.batch.Epoch); !pass {
+			<-s.slots
 			return err
 		}
 		return s.commit(ctx, *r.batch)
@@ -213,11 +210,12 @@ func (s *session) taking(epoch [16]byte) (bool, error) {
 	return true, nil
 }
 
-// commit stores a batch and acknowledges it.
+// commit stores a batch, gives its slot back, and acknowledges it.
 func (s *session) commit(ctx context.Context, b Batch) error {
 	within, cancel := context.WithTimeout(ctx, s.o.CommitLimit)
 	defer cancel()
 	outcome, err := s.o.Store.Commit(within, b)
+	<-s.slots // an agent that takes no answers keeps nobody else waiting
 	if err != nil {
 		return s.failed(ctx, fmt.Sprintf("commit numbers %d to %d", b.First, b.Last()), err)
 	}

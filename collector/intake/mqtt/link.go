@@ -150,9 +150,25 @@ func (s *session) serve() {
 	if s.link.ctx.Err() != nil || errors.Is(cause, errBye) {
 		return // nobody is there to be told
 	}
+	err = errors.Join(err, s.refuseFor(cause))
 	if err := errors.Join(err, cause, s.publish(nil)); err != nil {
 		s.o.Logger.Warn("mqtt: agent session ended", "merchant", s.key.Merchant, "agent", s.key.Agent, "reason", err)
 	}
+}
+
+// refuseFor tells the agent why the link ended its session, if it did.
+func (s *session) refuseFor(cause error) error {
+	switch cause {
+	case errReplaced:
+		return s.o.Intake.Refuse(s, intake.RefusedReplaced, cause.Error(), true)
+	case errOverflow:
+		return s.o.Intake.Refuse(s, intake.RefusedTooFast, cause.Error(), true)
+	case errNoRoom:
+		return s.o.Intake.Refuse(s, intake.RefusedBusy, cause.Error(), true)
+	case errLarge:
+		return s.o.Intake.Refuse(s, intake.RefusedMessage, cause.Error(), true)
+	}
+	return nil
 }
 
 // forget takes the session out of the link, with what still waits.
