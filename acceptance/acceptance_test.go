@@ -57,6 +57,7 @@ type shop struct {
 	*installation.Installation
 	t   testing.TB
 	ctx context.Context
+	dsn string // of the collector's database; empty: it is a file
 }
 
 // day is the business day that tests trade on; it is over.
@@ -317,7 +318,11 @@ func (s *shop) holds(documents int) {
 // database itself.
 func (s *shop) stored() map[string]int {
 	s.t.Helper()
-	db, err := storage.Open(s.ctx, storage.Options{Path: s.Path("collector", "collector.db")})
+	where := storage.Options{DSN: s.dsn}
+	if s.dsn == "" {
+		where.Path = s.Path("collector", "collector.db")
+	}
+	db, err := storage.Open(s.ctx, where)
 	s.must(err)
 	revisions := map[string]int{}
 	s.must(db.EachDocument(s.ctx, "corner", func(d audit.Document) error {

@@ -8,11 +8,17 @@ import (
 	"testing"
 	"time"
 
+	"tillbook.example/tillbook/collector/app"
 	"tillbook.example/tillbook/internal/installation"
+	"tillbook.example/tillbook/internal/mosquitto"
+	"tillbook.example/tillbook/internal/postgres"
 )
 
-// dayBefore is the business day before day.
-var dayBefore = time.Now().UTC().AddDate(0, 0, -3).Format(time.DateOnly)
+// The business days before and after day; both are over.
+var (
+	dayBefore = time.Now().UTC().AddDate(0, 0, -3).Format(time.DateOnly)
+	dayAfter  = time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly)
+)
 
 // pushed pushes a sale of a day and wants it answered 201.
 func (s *shop) pushed(key, on string, number int, pence int64) {
@@ -51,15 +57,86 @@ func (s *shop) booked(postings map[string]int) {
 	s.posted(len(postings))
 }
 
+// place is what a restore is tried on: an engine and a carrier.
+type place struct {
+	*shop
+	server *postgres.Server // nil: the database is a file
+	port   int
+	broker *mosquitto.Broker // nil: agents come over gRPC
+}
+
+// openAt makes a shop at a place.
+func openAt(t *testing.T, server *postgres.Server, overBroker bool) *place {
+	t.Helper()
+	p := &place{shop: bare(t), server: server}
+	var err error
+	p.port, err = installation.FreePort()
+	p.must(err)
+	if server != nil {
+		p.dsn = server.Database(t)
+	}
+	if overBroker {
+		keys, err := app.OpenKeys(p.Path("collector"), time.Now())
+		p.must(err)
+		ring, err := keys.Ring()
+		p.must(err)
+		p.broker = mosquitto.Start(t, "../docs/mqtt.md", ring.Active())
+	}
+	p.configure()
+	p.must(p.Write("merchant.yaml", merchantYAML(p.Path("books"), "")))
+	p.collector()
+	p.call(installation.Collector, "collector", "apply", "-f", p.Path("merchant.yaml"))
+	sources := ""
+	if overBroker {
+		sources = fmt.Sprintf("carrier: {kind: mqtt, broker: \"tls://%s\"}\n", p.broker.Addr())
+	}
+	p.join("agent", sources)
+	return p
+}
+
+// configure writes the collector's configuration.
+func (p *place) configure() {
+	p.t.Helper()
+	text := fmt.Sprintf("agents: {listen: \"127.0.0.1:%d\", hosts: [localhost]}\nops: {listen: \"127.0.0.1:0\"}\nwork: {every: 200ms, audit: 1h}\n", p.port)
+	if p.dsn != "" {
+		text += fmt.Sprintf("database: {dsn: %q}\n", p.dsn)
+	}
+	if p.broker != nil {
+		text += fmt.Sprintf("mqtt: {broker: \"tls://%s\", certificate: %q, key: %q}\n", p.broker.Addr(), p.broker.Certificate, p.broker.Key)
+	}
+	p.must(p.Write("collector/collector.yaml", text))
+}
+
+// TestARestoredCollectorIsSentWhatItLacksAndPostsNothingTwice: later than the
+// backup are two days and two late changes of the day that it has, all posted.
 func TestARestoredCollectorIsSentWhatItLacksAndPostsNothingTwice(t *testing.T) {
 	t.Parallel()
-	s := open(t, "200ms")
-	s.join("agent", "")
-	gross := map[string]int64{}
-	for n := 1; n <= 10; n++ {
-		s.pushed(fmt.Sprintf("k%d", n), dayBefore, n, int64(100+n))
-		gross[dayBefore] += int64(100 + n)
+	var server postgres.Server
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	for name, database := range map[string]*postgres.Server{"SQLite": nil, "PostgreSQL": &server} {
+		for carrier, overBroker := range map[string]bool{"gRPC": false, "MQTT": true} {
+			t.Run(name+" "+carrier, func(t *testing.T) {
+				t.Parallel()
+				restoring(t, openAt(t, database, overBroker))
+			})
+		}
 	}
+}
+
+func restoring(t *testing.T, s *place) {
+	gross := map[string]int64{}
+	sell := func(on string, from, to int) {
+		t.Helper()
+		for n := from; n <= to; n++ {
+			s.pushed(fmt.Sprintf("k%d", n), on, n, int64(100+n))
+			gross[on] += int64(100 + n)
+		}
+	}
+	sell(dayBefore, 1, 10)
 	s.sent("agent")
 	s.booked(map[string]int{dayBefore: 1})
 
@@ -72,53 +149,30 @@ func TestARestoredCollectorIsSentWhatItLacksAndPostsNothingTwice(t *testing.T) {
 		t.Error("the backup of this database was not noted in it")
 	}
 
-	// Later than the backup: a day, a corrected receipt, and a forgotten one.
-	for n := 12; n <= 21; n++ {
-		s.pushed(fmt.Sprintf("k%d", n), day, n, int64(100+n))
-		gross[day] += int64(100 + n)
-	}
+	sell(day, 12, 21)
+	sell(dayAfter, 22, 26)
 	s.pushed("corrected", dayBefore, 3, 903)
 	s.pushed("forgotten", dayBefore, 11, 2100)
 	gross[dayBefore] += 903 - 103 + 2100
 	s.sent("agent")
-	s.holds(21)
+	s.holds(26)
 	postings := map[string]int{}
-	for _, r := range s.posted(2) {
+	for _, r := range s.posted(3) {
 		postings[r.Day] = len(r.to("books"))
 	}
-	if postings[dayBefore] < 2 || postings[day] < 1 {
+	if postings[dayBefore] < 2 || postings[day] < 1 || postings[dayAfter] < 1 {
 		t.Fatalf("postings %v: the late ones are missing", postings)
 	}
 	before, beans := s.files("books"), s.files("books-beancount")
 
-	// refused is a restore that fails with an error.
-	refused := func(when, want string, args ...string) {
-		t.Helper()
-		_, code, err := s.Call(s.ctx, installation.Collector, "collector", append([]string{"restore", s.Path("backup")}, args...)...)
-		if err == nil || code != 2 || !strings.Contains(err.Error(), want) {
-			t.Errorf("restore %s: exit %d, %v", when, code, err)
-		}
-	}
-	refused("over a database", "is there already")
-	refused("under a running collector", "has the database open", "--replace")
-	s.must(s.Kill("collector"))
-	var restored struct {
-		Merchants []string `json:"merchants"`
-		Aside     string   `json:"aside"`
-	}
-	s.must(s.Ask(s.ctx, &restored, installation.Collector, "collector", "restore", s.Path("backup"), "--replace"))
-	if len(restored.Merchants) != 1 || restored.Merchants[0] != "corner" {
-		t.Errorf("paused are %v", restored.Merchants)
-	}
-	if _, err := os.Stat(restored.Aside); err != nil {
-		t.Errorf("what was there is not set aside: %v", err)
-	}
+	s.putBack()
 	if stored := s.stored(); len(stored) != 10 {
 		t.Errorf("put back were %d documents", len(stored))
 	}
-
+	// The till sells on before the collector is back.
+	sell(dayAfter, 27, 27)
 	s.collector()
-	s.holds(21)
+	s.holds(27)
 	s.sent("agent")
 	var resumed struct {
 		Resumed bool `json:"resumed"`
@@ -127,10 +181,17 @@ func TestARestoredCollectorIsSentWhatItLacksAndPostsNothingTwice(t *testing.T) {
 	if !resumed.Resumed {
 		t.Error("the restored merchant was not paused")
 	}
-	s.posted(2)
+	postings[dayAfter]++
+	s.booked(postings)
 	for name, books := range map[string]map[string]string{"books": before, "books-beancount": beans} {
-		if got := s.files(name); !maps.Equal(got, books) {
-			t.Errorf("%s: the restore changed the postings: %d files, before %d", name, len(got), len(books))
+		got := s.files(name)
+		if len(got) != len(books)+1 {
+			t.Errorf("%s: %d postings after the restore, before it %d and one sale", name, len(got), len(books))
+		}
+		for file, text := range books {
+			if got[file] != text {
+				t.Errorf("%s: the restore changed %s", name, file)
+			}
 		}
 	}
 	for on, want := range gross {
@@ -142,10 +203,41 @@ func TestARestoredCollectorIsSentWhatItLacksAndPostsNothingTwice(t *testing.T) {
 		t.Errorf("the corrected receipt has revision %d", revision)
 	}
 	s.verify()
+}
 
-	// And it goes on.
-	s.pushed("k22", day, 22, 2200)
-	s.holds(22)
-	s.booked(map[string]int{dayBefore: postings[dayBefore], day: postings[day] + 1})
-	s.verify()
+// putBack puts the backup back, after it was refused where it must be.
+func (p *place) putBack() {
+	p.t.Helper()
+	// refused is a restore that fails with an error.
+	refused := func(when, want string, args ...string) {
+		p.t.Helper()
+		_, code, err := p.Call(p.ctx, installation.Collector, "collector", append([]string{"restore", p.Path("backup")}, args...)...)
+		if err == nil || code != 2 || !strings.Contains(err.Error(), want) {
+			p.t.Errorf("restore %s: exit %d, %v", when, code, err)
+		}
+	}
+	refused("over a database", "is there already")
+	args := []string{"restore", p.Path("backup")}
+	if p.server == nil {
+		refused("under a running collector", "has the database open", "--replace")
+		args = append(args, "--replace")
+	}
+	p.must(p.Kill("collector"))
+	if p.server != nil { // the old one is set aside, and an empty one made
+		p.dsn = p.server.Database(p.t)
+		p.configure()
+	}
+	var restored struct {
+		Merchants []string `json:"merchants"`
+		Aside     string   `json:"aside"`
+	}
+	p.must(p.Ask(p.ctx, &restored, installation.Collector, "collector", args...))
+	if len(restored.Merchants) != 1 || restored.Merchants[0] != "corner" {
+		p.t.Errorf("paused are %v", restored.Merchants)
+	}
+	if p.server == nil {
+		if _, err := os.Stat(restored.Aside); err != nil {
+			p.t.Errorf("what was there is not set aside: %v", err)
+		}
+	}
 }

@@ -1,18 +1,20 @@
 // Package backup makes copies of the collector's database that can be relied on,
 // proves them, and puts one back.
 //
-// A backup is a folder with the copy, if the database is a file, and a manifest:
-// whose database it is, how far each agent's numbering was stored, how much there
-// was, and the copy's checksum. It is there whole and on disk or not at all. What
-// Verify has found whole may be let go of by the agents, so it never takes the
-// manifest's word: it opens the copy and recomputes the promises over it.
+// A backup is a folder with the copy, a file whatever engine the database is on,
+// and a manifest: whose database it is, how far each agent's numbering was stored,
+// how much there was, and the copy's checksum. It is there whole and on disk or
+// not at all. What Verify has found whole may be let go of by the agents, so it
+// never takes the manifest's word: it opens the copy and recomputes the promises
+// over it.
 //
 // A database that is put back is another one: it lacks what came later. So Restore
 // gives it a new incarnation, which voids what agents were acknowledged, and has
 // every posting that could have been sent since looked up before it is sent.
 //
 // The package knows files and the order of steps, not SQL. A database on a server
-// is copied and put back by the server's own means; here it has only a manifest.
+// may also be copied and put back by the server's own means; then it has only a
+// manifest here.
 package backup
 
 import (
@@ -77,8 +79,8 @@ type Database interface {
 	DigestOf(ctx context.Context, s Stream) (digest [32]byte, known bool, err error)
 	// HashOfAct returns the hash of a merchant's act of a number, zero where there is none.
 	HashOfAct(ctx context.Context, merchant string, number int64) ([32]byte, error)
-	// CopyTo writes a copy of one snapshot to a file that must not be there. It
-	// does not sync it.
+	// CopyTo writes a copy of one snapshot to a file that must not be there, also of
+	// a database on a server. It does not sync it.
 	CopyTo(ctx context.Context, path string) error
 	Migrate(ctx context.Context) error
 	// Restored makes it a database that was put back, and returns its merchants,

@@ -18,7 +18,7 @@ import (
 // What says what to back up, as which program and when.
 type What struct {
 	Database Database
-	Open     Opener // of the copy; nil: the database is on a server, and only a manifest is made
+	Open     Opener // of the copy; nil: only a manifest is made, of a database that its server copies
 	Program  string
 	Now      time.Time
 }

@@ -20,7 +20,10 @@ type Where struct {
 	// Alone brings all of a database into its one file, or fails with ErrOpen while
 	// another process has it open.
 	Alone func(ctx context.Context, path string) error
-	Now   time.Time
+	// Fill puts all rows of a file into a database on a server, in place of Path and
+	// Alone. It fails with ErrThere unless that has none.
+	Fill func(ctx context.Context, path string) error
+	Now  time.Time
 }
 
 // Restored is what became of a restore.
@@ -36,14 +39,21 @@ var logs = []string{"-wal", "-shm"}
 // Restore puts a backup's copy in the place of a database, which nobody may have
 // open: at any moment either what was there before stands there, or all of the
 // copy, as a database that was put back. What was there is set aside as
-// PATH.before-TIME. A copy of an older version is brought to this one.
+// PATH.before-TIME. A copy of an older version is brought to this one. A database
+// on a server must have no rows; it has all of them in the end, or none.
 func Restore(ctx context.Context, w Where, folder string) (r Restored, err error) {
 	fail := func(err error) (Restored, error) { return r, fmt.Errorf("restore %s: %w", folder, err) }
 	if r.Manifest, err = Read(folder); err != nil {
 		return fail(err)
 	}
 	if r.Manifest.Copy == nil {
-		return fail(errors.New("it has a manifest only, as a database on a server has: put that back by the server's own means"))
+		return fail(errors.New("it has a manifest only: put the database back by its server's own means"))
+	}
+	if w.Fill != nil {
+		if r.Merchants, err = w.fill(ctx, folder, r.Manifest); err != nil {
+			return fail(err)
+		}
+		return r, nil
 	}
 	_, err = os.Lstat(w.Path)
 	there := err == nil
@@ -85,6 +95,21 @@ func Restore(ctx context.Context, w Where, folder string) (r Restored, err error
 		return fail(err)
 	}
 	return r, nil
+}
+
+// fill fills a database on a server, from a file in a scratch folder, one of the
+// system's temporary files.
+func (w Where) fill(ctx context.Context, folder string, m Manifest) (merchants []string, err error) {
+	scratch, err := os.MkdirTemp("", "tillbook-restore-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+	path := filepath.Join(scratch, copyName)
+	if merchants, err = w.prepare(ctx, folder, m, path); err != nil {
+		return nil, err
+	}
+	return merchants, w.Fill(ctx, path)
 }
 
 // prepare makes a file that holds the copy as a database that was put back.

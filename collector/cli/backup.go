@@ -19,6 +19,7 @@ import (
 	"tillbook.example/tillbook/collector/storage"
 	"tillbook.example/tillbook/shared/buildinfo"
 	"tillbook.example/tillbook/shared/exit"
+	"tillbook.example/tillbook/shared/problem"
 )
 
 func (e env) backup() *cobra.Command {
@@ -28,8 +29,9 @@ func (e env) backup() *cobra.Command {
 }
 
 func (e env) backupCreate() *cobra.Command {
-	return &cobra.Command{
-		Use: "create FOLDER", Short: "Copy the database into a new folder, while the collector goes on; of a database on a server only the manifest", Args: cobra.ExactArgs(1),
+	var manifestOnly bool
+	cmd := &cobra.Command{
+		Use: "create FOLDER", Short: "Copy the database, also one on a server, into a new folder while the collector goes on", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			config, db, err := e.existing(cmd.Context())
 			if err != nil {
@@ -37,7 +39,10 @@ func (e env) backupCreate() *cobra.Command {
 			}
 			defer func() { err = errors.Join(err, db.Close()) }()
 			what := backup.What{Database: db, Open: openFile, Program: buildinfo.Version, Now: time.Now()}
-			if config.Database.DSN != "" {
+			if manifestOnly {
+				if config.Database.DSN == "" {
+					return problem.With("usage", errors.New("--manifest-only is for a database on a server, which that copies by its own means"))
+				}
 				what.Open = nil
 			}
 			m, err := backup.Create(cmd.Context(), what, args[0])
@@ -57,6 +62,8 @@ func (e env) backupCreate() *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&manifestOnly, "manifest-only", false, "of PostgreSQL: only the manifest, for a copy that the server's own means make after it")
+	return cmd
 }
 
 // held says what a backup has.

@@ -51,23 +51,31 @@ func (e env) restore() *cobra.Command {
 		},
 	}
 	byFlag(cmd, new(string))
-	cmd.Flags().BoolVar(&replace, "replace", false, "set aside the database that is there; of PostgreSQL: the server's own backup has been put back")
+	cmd.Flags().BoolVar(&replace, "replace", false, "set aside the file that is there; of PostgreSQL, with a manifest only: the server's own backup has been put back")
 	return cmd
 }
 
+// putBack puts a backup back in place of a file, or into a server's database.
 func (e env) putBack(ctx context.Context, config app.Config, folder string, replace bool) (_ backup.Restored, err error) {
 	if config.Database.DSN == "" {
 		return backup.Restore(ctx, backup.Where{Path: databasePath(config), Replace: replace, Open: openFile, Alone: storage.Alone, Now: time.Now()}, folder)
 	}
-	if !replace {
-		return backup.Restored{}, errors.New("stop every collector and put the database back by PostgreSQL's own means; then say so with --replace")
+	m, err := backup.Read(folder)
+	if err != nil {
+		return backup.Restored{}, err
+	}
+	if m.Copy == nil && !replace {
+		return backup.Restored{}, errors.New("it has a manifest only: stop every collector and put the database back by PostgreSQL's own means; then say so with --replace")
 	}
 	_, db, err := e.database(ctx)
 	if err != nil {
 		return backup.Restored{}, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	return backup.Take(ctx, db, folder, time.Now())
+	if m.Copy == nil {
+		return backup.Take(ctx, db, folder, time.Now())
+	}
+	return backup.Restore(ctx, backup.Where{Open: openFile, Fill: db.Fill, Now: time.Now()}, folder)
 }
 
 func printRestored(w io.Writer, r restored) error {

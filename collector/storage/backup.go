@@ -66,17 +66,6 @@ func stream(s backup.Stream) (id fleet.Identity, epochID [16]byte) {
 	return fleet.Identity{Merchant: s.Merchant, Agent: s.Agent}, epochID
 }
 
-// CopyTo implements backup.Database, for a file: others may go on writing.
-func (db *DB) CopyTo(ctx context.Context, path string) error {
-	if !db.dialect.embedded {
-		return errors.New("copy database: a database on a server is copied by the server's own means")
-	}
-	if _, err := db.writer.ExecContext(ctx, `VACUUM INTO $1`, path); err != nil {
-		return fmt.Errorf("copy database to %s: %w", path, err)
-	}
-	return nil
-}
-
 // Verified notes that a verified backup holds streams up to what they say is
 // stored, so that this much is safe from the agent's next batch or heartbeat on,
 // in one transaction for each. It fails with backup.ErrOther where the database has something else there.

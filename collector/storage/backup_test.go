@@ -10,7 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tillbook.example/tillbook/collector/backup"
+	"tillbook.example/tillbook/collector/logbook"
 	"tillbook.example/tillbook/collector/storage"
+	"tillbook.example/tillbook/collector/storage/storagetest"
 )
 
 func TestADatabaseThatWasPutBackIsAnotherAndDoubtsWhatItWasAboutToSend(t *testing.T) {
@@ -56,35 +58,58 @@ func TestADatabaseThatWasPutBackIsAnotherAndDoubtsWhatItWasAboutToSend(t *testin
 	}
 }
 
-func TestACopyHoldsWhatIsStoredAndIsOfTheSameDatabase(t *testing.T) {
+// rowsOf is all that is in the tables of a database, as text.
+func rowsOf(t *testing.T, db *storage.DB) map[string][]string {
+	t.Helper()
+	all, err := db.AllRows(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestACopyOfEitherEngineHoldsWhatIsStoredAndFillsAnEmptyDatabaseOfEither(t *testing.T) {
 	t.Parallel()
-	db := fresh(t)()
-	twoMerchants(t, db)
-	want, err := db.Contents(t.Context())
-	if err != nil || want.Documents != 6 || len(want.Streams) != 2 || want.Streams[0].Stored != 3 {
-		t.Fatalf("contents %+v: %v", want, err)
-	}
-	path := filepath.Join(t.TempDir(), "copy.db")
-	if err := db.CopyTo(t.Context(), path); err != nil {
-		t.Fatal(err)
-	}
-	copied := opener(t, storage.Options{Path: path})()
-	got, err := copied.Contents(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("contents (-stored +copied):\n%s", diff)
-	}
-	of, err := db.Incarnation(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if is, err := copied.Incarnation(t.Context()); err != nil || is != of {
-		t.Errorf("incarnation %x, not %x: %v", is, of, err)
-	}
-	if err := freshPostgres(t)().CopyTo(t.Context(), path); err == nil {
-		t.Error("a database on a server was copied")
+	engines := map[string]func(testing.TB) func() *storage.DB{"SQLite": fresh, "PostgreSQL": freshPostgres}
+	for of, from := range engines {
+		for other, into := range engines {
+			t.Run(of+" to "+other, func(t *testing.T) {
+				t.Parallel()
+				db := from(t)()
+				storagetest.Settle(t, db, "acme", "zeta")
+				if err := db.Note(t.Context(), logbook.Act{Merchant: logbook.Collector, What: logbook.Rotate}); err != nil {
+					t.Fatal(err)
+				}
+				want := rowsOf(t, db)
+				if len(want) < 20 || len(want["document"]) != 10 {
+					t.Fatalf("%d tables have rows, %d documents", len(want), len(want["document"]))
+				}
+				path := filepath.Join(t.TempDir(), "copy.db")
+				if err := db.CopyTo(t.Context(), path); err != nil {
+					t.Fatal(err)
+				}
+				copied, err := storage.Open(t.Context(), storage.Options{Path: path})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(want, rowsOf(t, copied)); diff != "" {
+					t.Errorf("rows (-stored +copied):\n%s", diff)
+				}
+				if err := copied.Close(); err != nil {
+					t.Fatal(err)
+				}
+				filled := into(t)()
+				if err := filled.Fill(t.Context(), path); err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(want, rowsOf(t, filled)); diff != "" {
+					t.Errorf("rows (-stored +filled):\n%s", diff)
+				}
+				if err := filled.Fill(t.Context(), path); !errors.Is(err, backup.ErrThere) {
+					t.Errorf("filled again: %v", err)
+				}
+			})
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -73,6 +74,43 @@ func (db *DB) RowsOf(ctx context.Context, merchant, text string) (found []string
 		return err
 	}, query(text))
 	return found, err
+}
+
+// AllRows returns the rows of all tables that have any, each as one text, sorted;
+// which tables there are is looked up in a scratch folder.
+func (db *DB) AllRows(ctx context.Context, scratch string) (map[string][]string, error) {
+	lite, err := Open(ctx, Options{Path: filepath.Join(scratch, "tables.db")})
+	if err != nil {
+		return nil, err
+	}
+	defer lite.Close()
+	if err := lite.Migrate(ctx); err != nil {
+		return nil, err
+	}
+	tables, err := tablesOf(ctx, lite.writer.DB)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string][]string{}
+	for _, table := range tables {
+		err := db.each(ctx, everyone, table.name, func(scan func(...any) error) error {
+			row, into := make([]any, len(table.columns)), make([]any, len(table.columns))
+			for i := range row {
+				into[i] = &row[i]
+			}
+			err := scan(into...)
+			for i := range row {
+				(&pouring{}).settle(&row[i], table.kinds[i])
+			}
+			all[table.name] = append(all[table.name], fmt.Sprintf("%x", row))
+			return err
+		}, query("SELECT "+strings.Join(table.columns, ", ")+" FROM "+table.name))
+		if err != nil {
+			return nil, err
+		}
+		slices.Sort(all[table.name])
+	}
+	return all, nil
 }
 
 // Change runs a statement in a transaction of a merchant and returns how many

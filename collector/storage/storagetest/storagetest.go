@@ -115,6 +115,15 @@ func newBundle(t testing.TB, fresh Fresh) *bundle {
 	return b
 }
 
+// Settle gives merchants one of everything.
+func Settle(t testing.TB, db *storage.DB, merchants ...string) {
+	t.Helper()
+	b := &bundle{TB: t, db: db}
+	for _, id := range merchants {
+		b.settle(id)
+	}
+}
+
 // settle gives a merchant one of everything, under the keys that tests use.
 func (b *bundle) settle(id string) {
 	b.Helper()
