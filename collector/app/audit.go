@@ -60,7 +60,7 @@ func (a *App) audit(ctx context.Context) (did bool, err error) {
 	if due, err := a.auditDue(ctx); err != nil || !due {
 		return false, err
 	}
-	report, err := Verify(ctx, a.db, a.worker.open, "", a.now())
+	report, err := Verify(ctx, a.db, here(a.worker.open), "", a.now())
 	if err != nil {
 		return false, err
 	}

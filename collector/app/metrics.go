@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"tillbook.example/tillbook/collector/day"
+	"tillbook.example/tillbook/collector/drift"
 	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/intake/mqtt"
 	"tillbook.example/tillbook/collector/posting"
@@ -40,6 +41,7 @@ type figures struct {
 	failing, stopped                                                      *prometheus.Desc
 	dark, oldestDay                                                       *prometheus.Desc
 	connections, turnedAway                                               *prometheus.Desc
+	differ, doubles                                                       *prometheus.Desc
 }
 
 func (a *App) registry() (*prometheus.Registry, error) {
@@ -74,6 +76,8 @@ func (a *App) registry() (*prometheus.Registry, error) {
 		copies:      desc("certificates_copied_total", "Uses of an agent's certificate that another had taken the place of, since start."),
 		failing:     desc("merchants_failing", "Merchants by how many days in a row did not reach the books, each under its highest number; looked at hourly.", "days"),
 		stopped:     desc("merchants_stopped", "Merchants that a person paused or that were stopped because nothing reached their books; looked at hourly."),
+		differ:      desc("books_differ", "Differences between the books and what was posted that wait for a person, by code.", "code"),
+		doubles:     desc("books_doubles_total", "Second documents of one posting that were taken off the books, ever."),
 		up:          desc("database_up", "1 if the database answered this scrape."),
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "tillbook_collector_build_info", Help: "1, with the version as label.", ConstLabels: prometheus.Labels{"version": buildinfo.Version}})
@@ -91,7 +95,7 @@ func (a *App) registry() (*prometheus.Registry, error) {
 func (f *figures) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		f.agents, f.work, f.skewed, f.days, f.postings, f.unsent, f.oldest, f.broken, f.audited,
-		f.sessions, f.batches, f.records, f.rejected, f.forks, f.refusals, f.broker, f.dropped, f.recovered, f.unrecovered, f.copies, f.up, f.failing, f.stopped, f.dark, f.oldestDay, f.connections, f.turnedAway,
+		f.sessions, f.batches, f.records, f.rejected, f.forks, f.refusals, f.broker, f.dropped, f.recovered, f.unrecovered, f.copies, f.up, f.failing, f.stopped, f.dark, f.oldestDay, f.connections, f.turnedAway, f.differ, f.doubles,
 	} {
 		out <- d
 	}
@@ -118,7 +122,7 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeLimit)
 	defer cancel()
-	if err := f.database(ctx, gauge); err != nil {
+	if err := f.database(ctx, gauge, counter); err != nil {
 		f.app.log.Warn("metrics: the database did not answer", "error", err)
 		gauge(f.up, 0)
 		return
@@ -152,7 +156,7 @@ func (f *figures) entrance(gauge func(*prometheus.Desc, float64, ...string), cou
 	counter(f.dropped, over.Dropped)
 }
 
-func (f *figures) database(ctx context.Context, gauge func(*prometheus.Desc, float64, ...string)) error {
+func (f *figures) database(ctx context.Context, gauge func(*prometheus.Desc, float64, ...string), counter func(*prometheus.Desc, uint64, ...string)) error {
 	now := f.app.now()
 	agents, err := f.app.db.Agents(ctx)
 	if err != nil {
@@ -211,6 +215,14 @@ func (f *figures) database(ctx context.Context, gauge func(*prometheus.Desc, flo
 	for _, s := range dayStates {
 		gauge(f.days, float64(counts.Days[s]), s)
 	}
+	differ, doubles, err := f.app.db.DriftCounts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, code := range drift.Codes() {
+		gauge(f.differ, float64(differ[code]), code)
+	}
+	counter(f.doubles, uint64(doubles))
 	for _, s := range postings {
 		gauge(f.postings, float64(counts.Postings[s]), s)
 	}

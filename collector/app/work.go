@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tillbook.example/tillbook/collector/day"
+	"tillbook.example/tillbook/collector/drift"
 	"tillbook.example/tillbook/collector/feed"
 	"tillbook.example/tillbook/collector/posting"
 	"tillbook.example/tillbook/collector/work"
@@ -30,6 +31,7 @@ type worker struct {
 	closer *day.Closer
 	poster *posting.Poster
 	watch  *day.Watch
+	drift  *drift.Checker
 	open   Opener
 	share  *work.Share // nil where no other collector works on the database
 	feeds  *feed.Runner
@@ -44,12 +46,13 @@ func (a *App) openWorker() (*worker, error) {
 		closer: &day.Closer{Store: a.db, Now: a.clock, Mapping: a.db.Mapping, Glances: a.db.Glances, Rest: min(2*a.config.Work.Every, longestRest), Most: catchUp},
 		poster: &posting.Poster{Store: a.db, Directory: a.db, Target: open, Now: a.clock},
 		watch:  &day.Watch{Store: a.db, Now: a.clock, Logger: a.log},
+		drift:  &drift.Checker{Store: a.db, Directory: a.db, Target: open, Now: a.clock},
 		open:   open,
 		feeds:  a.openFeeds(),
 	}
 	if a.config.Database.DSN != "" { // others may work on it too
 		w.share = &work.Share{Store: a.db, Holder: rand.Text(), Term: a.config.Work.Term}
-		w.closer.Share, w.poster.Share, w.feeds.Share = w.share, w.share, w.share
+		w.closer.Share, w.poster.Share, w.drift.Share, w.feeds.Share = w.share, w.share, w.share, w.share
 	}
 	return w, nil
 }
@@ -106,6 +109,10 @@ func (w *worker) run(inHand context.Context, a *App) error {
 		return nil
 	})
 	group.Go(func() error { return a.auditRegularly(ctx) })
+	group.Go(func() error {
+		every(ctx, a.config.Work.Every, func() { a.compare(ctx) })
+		return nil
+	})
 	group.Go(func() error { return a.pullRegularly(ctx) })
 	return group.Wait()
 }

@@ -86,6 +86,9 @@ type Source interface {
 	EachEntry(ctx context.Context, merchantID string, f func(day.Entry) error) error
 	EachPosting(ctx context.Context, merchantID string, f func(posting.Posting) error) error
 	EachWithdrawn(ctx context.Context, merchantID string, f func(ref day.Ref, target string) error) error
+	// EachDecided calls f for each reference of which a person knows that the books
+	// hold something else.
+	EachDecided(ctx context.Context, merchantID string, f func(target, reference string) error) error
 	EachEpoch(ctx context.Context, merchantID string, f func(Epoch) error) error
 	EachRun(ctx context.Context, merchantID string, f func(Run) error) error
 	EachAct(ctx context.Context, merchantID string, f func(logbook.Act) error) error
@@ -292,7 +295,8 @@ type ledger struct {
 	entries   map[day.Ref][]day.Entry
 	postings  map[subject][]posting.Posting
 	due       map[subject]posting.Due
-	withdrawn map[subject]bool // nothing of it shall stand: a person said so
+	withdrawn map[subject]bool   // nothing of it shall stand: a person said so
+	decided   map[[2]string]bool // target and reference: a person knows of what the books hold
 	days      map[day.Ref]day.StoreDay
 	documents map[day.Ref]contents // current ones
 }
@@ -311,7 +315,7 @@ type subject struct {
 func (r *reading) merchant(ctx context.Context, m merchant.Merchant, agents []fleet.Agent) error {
 	l := &ledger{
 		merchant: m, agents: map[string]fleet.Agent{}, chains: map[numbering]*chain{}, entries: map[day.Ref][]day.Entry{},
-		postings: map[subject][]posting.Posting{}, due: map[subject]posting.Due{}, withdrawn: map[subject]bool{}, days: map[day.Ref]day.StoreDay{}, documents: map[day.Ref]contents{},
+		postings: map[subject][]posting.Posting{}, due: map[subject]posting.Due{}, withdrawn: map[subject]bool{}, decided: map[[2]string]bool{}, days: map[day.Ref]day.StoreDay{}, documents: map[day.Ref]contents{},
 	}
 	for _, a := range agents {
 		if a.Merchant == m.ID {
@@ -379,6 +383,12 @@ func (r *reading) days(ctx context.Context, l *ledger) error {
 	}
 	if err := r.Source.EachWithdrawn(ctx, l.merchant.ID, func(ref day.Ref, target string) error {
 		l.withdrawn[subject{ref, target}] = true
+		return nil
+	}); err != nil {
+		return err
+	}
+	if err := r.Source.EachDecided(ctx, l.merchant.ID, func(target, reference string) error {
+		l.decided[[2]string{target, reference}] = true
 		return nil
 	}); err != nil {
 		return err

@@ -41,6 +41,7 @@ type world struct {
 	entries   []day.Entry
 	postings  []posting.Posting
 	withdrawn []day.Ref
+	decided   []string
 	epochs    []audit.Epoch
 	runs      []audit.Run
 	acts      []logbook.Act
@@ -71,6 +72,14 @@ func (w *world) EachPosting(_ context.Context, _ string, f func(posting.Posting)
 func (w *world) EachWithdrawn(_ context.Context, _ string, f func(ref day.Ref, target string) error) error {
 	for _, ref := range w.withdrawn {
 		if err := f(ref, "books"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+func (w *world) EachDecided(_ context.Context, _ string, f func(target, reference string) error) error {
+	for _, reference := range w.decided {
+		if err := f("books", reference); err != nil {
 			return err
 		}
 	}

@@ -221,6 +221,7 @@ func (r *reading) addUp(l *ledger, id subject) {
 }
 
 // readBack compares what the accounting systems hold with what was posted (P7).
+// What a person decided to leave as it is counts as a state.
 func (r *reading) readBack(ctx context.Context, l *ledger) {
 	if r.Target == nil {
 		r.skip(p7, "accounting systems were not asked")
@@ -232,51 +233,69 @@ func (r *reading) readBack(ctx context.Context, l *ledger) {
 			r.skip(p7, "connection %s of merchant %s: %v", c.ID, l.merchant.ID, err)
 			continue
 		}
-		known := map[string]bool{}
+		held := map[string][]target.Held{}
+		for _, s := range l.merchant.Stores {
+			var all []target.Held
+			if all, err = target.HeldBy(ctx, t, "POS-"+s.ShortCode()+"-"); err != nil {
+				r.skip(p7, "connection %s of merchant %s: %v", c.ID, l.merchant.ID, err)
+				break
+			}
+			for _, h := range all {
+				if !h.Voided {
+					held[h.Reference] = append(held[h.Reference], h)
+				}
+			}
+		}
+		if err != nil {
+			continue
+		}
 		for _, id := range l.subjects() {
 			if id.target != c.ID {
 				continue
 			}
 			for _, p := range l.postings[id] {
-				known[p.Reference] = true
 				if p.State == "posted" {
-					r.holds(ctx, t, id, p)
+					r.holds(l, id, p, held[p.Reference])
 				}
+				delete(held, p.Reference)
 			}
 		}
-		for _, s := range l.merchant.Stores {
-			references, err := t.List(ctx, "POS-"+s.ShortCode()+"-")
-			if err != nil {
-				r.skip(p7, "connection %s of merchant %s: %v", c.ID, l.merchant.ID, err)
-				break
+		for _, reference := range slices.Sorted(maps.Keys(held)) {
+			r.checked(p7)
+			if l.decided[[2]string{c.ID, reference}] {
+				r.state(p7)
+				continue
 			}
-			for _, reference := range references {
-				r.checked(p7)
-				if !known[reference] {
-					r.broken(p7, fmt.Sprintf("merchant %s, connection %s", l.merchant.ID, c.ID), "the books hold %s, which was never posted", reference)
-				}
-			}
+			r.broken(p7, fmt.Sprintf("merchant %s, connection %s", l.merchant.ID, c.ID), "the books hold %s, which was never posted", reference)
 		}
 	}
 }
 
-func (r *reading) holds(ctx context.Context, t target.Target, id subject, p posting.Posting) {
+func (r *reading) holds(l *ledger, id subject, p posting.Posting, found []target.Held) {
 	at := id.where() + ", posting " + p.Reference
-	found, _, err := t.Find(ctx, p.Reference)
-	if err != nil {
-		r.skip(p7, "%s: %v", at, err)
+	r.checked(p7)
+	if l.decided[[2]string{id.target, p.Reference}] {
+		r.state(p7)
 		return
 	}
-	r.checked(p7)
 	switch {
-	case found == nil:
+	case len(found) == 0:
 		r.broken(p7, at, "the books do not hold it any more")
-	case found.Key != p.Payload.Key:
-		r.broken(p7, at, "the books hold %s in its place", found.Key)
-	case found.Date != p.Payload.Date:
-		r.broken(p7, at, "the books have it on %s, it was posted on %s", found.Date, p.Payload.Date)
-	case !found.Equal(p.Payload):
-		got, want := amounts(*found), amounts(p.Payload)
+		return
+	case len(found) > 1:
+		r.broken(p7, at, "the books hold %d documents under it", len(found))
+		return
+	case found[0].Payload == nil:
+		r.broken(p7, at, "what the books hold in its place cannot be read")
+		return
+	}
+	switch is := *found[0].Payload; {
+	case is.Key != p.Payload.Key:
+		r.broken(p7, at, "the books hold %s in its place", is.Key)
+	case is.Date != p.Payload.Date:
+		r.broken(p7, at, "the books have it on %s, it was posted on %s", is.Date, p.Payload.Date)
+	case !is.Equal(p.Payload):
+		got, want := amounts(is), amounts(p.Payload)
 		if got != want {
 			r.broken(p7, at, "the books have %s, posted was %s", got, want)
 		} else {

@@ -211,3 +211,6 @@ func (e env) settle() *cobra.Command {
 	byFlag(cmd, &by)
 	return cmd
 }
+
+// actor is who the command acts as.
+func actor(cmd *cobra.Command) string { return logbook.Actor(cmd.Context(), "") }

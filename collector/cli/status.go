@@ -20,6 +20,7 @@ type standing struct {
 	Agents   map[string]int   `json:"agents"`   // by contact
 	Days     map[string]int64 `json:"days"`     // by state
 	Postings map[string]int64 `json:"postings"` // by state
+	Drift    map[string]int64 `json:"drift"`    // open differences between the books and what was posted, by code
 	// Connections are those whose books are in the cloud.
 	Connections []app.Connection `json:"connections"`
 }
@@ -45,7 +46,11 @@ func (e env) status() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s := standing{Agents: map[string]int{}, Days: counts.Days, Postings: counts.Postings, Connections: connections}
+			differ, _, err := db.DriftCounts(cmd.Context())
+			if err != nil {
+				return err
+			}
+			s := standing{Drift: differ, Agents: map[string]int{}, Days: counts.Days, Postings: counts.Postings, Connections: connections}
 			for _, a := range agents {
 				s.Agents[a.Contact(time.Now())]++
 			}
@@ -53,11 +58,16 @@ func (e env) status() *cobra.Command {
 				if _, err := fmt.Fprintf(w, "agents:   %v\ndays:     %v\npostings: %v\n", s.Agents, s.Days, s.Postings); err != nil {
 					return err
 				}
+				if len(differ) > 0 {
+					if _, err := fmt.Fprintf(w, "books differ: %v; see `drift list`\n", differ); err != nil {
+						return err
+					}
+				}
 				return printConnections(w, connections)
 			}); err != nil {
 				return err
 			}
-			if slices.ContainsFunc(connections, shut) || s.Agents[fleet.Silent] > 0 || s.Days[day.Held] > 0 || s.Postings[posting.Refused]+s.Postings[posting.Parked]+s.Postings[posting.Unknown] > 0 {
+			if len(differ) > 0 || slices.ContainsFunc(connections, shut) || s.Agents[fleet.Silent] > 0 || s.Days[day.Held] > 0 || s.Postings[posting.Refused]+s.Postings[posting.Parked]+s.Postings[posting.Unknown] > 0 {
 				return exit.With(exit.Degraded, nil)
 			}
 			return nil

@@ -28,30 +28,32 @@ const Collector = "*"
 
 // What can be done.
 const (
-	Apply      = "apply"      // a configuration was stored
-	JoinCode   = "join-code"  // a code for an agent was made
-	Revoke     = "revoke"     // an agent may speak no more
-	Accept     = "accept"     // a difference of a day's proof
-	Reopen     = "reopen"     // a day is closed anew
-	Retry      = "post"       // a posting that was parked or refused is tried once more
-	Match      = "match"      // a proposal of what belongs together was decided
-	Settle     = "settle"     // one agent is believed where two differ
-	Dismiss    = "dismiss"    // a record that could not be read is no sale
-	Replay     = "replay"     // a record was read after all
-	Pause      = "pause"      // nothing is closed and posted
-	Resume     = "resume"     // it goes on
-	Entered    = "entered"    // days were entered into the books by hand
-	Withdraw   = "withdraw"   // that was taken back
-	Connect    = "connect"    // the merchant let the collector into its books
-	Disconnect = "disconnect" // no more
-	Undo       = "undo"       // a day is taken off the books
-	Repost     = "repost"     // and shall stand there again
-	PutBack    = "put-back"   // a posting that was changed in the books shall stand as it was
-	Export     = "export"     // everything of the merchant was written out
-	Erase      = "erase"      // personal references were cut
-	Restore    = "restore"    // the database was put back from a backup
-	Rotate     = "rotate"     // a new key seals
-	Authority  = "authority"  // a certificate authority was added, made active or retired
+	Apply       = "apply"        // a configuration was stored
+	JoinCode    = "join-code"    // a code for an agent was made
+	Revoke      = "revoke"       // an agent may speak no more
+	Accept      = "accept"       // a difference of a day's proof
+	Reopen      = "reopen"       // a day is closed anew
+	Retry       = "post"         // a posting that was parked or refused is tried once more
+	Match       = "match"        // a proposal of what belongs together was decided
+	Settle      = "settle"       // one agent is believed where two differ
+	Dismiss     = "dismiss"      // a record that could not be read is no sale
+	Replay      = "replay"       // a record was read after all
+	Pause       = "pause"        // nothing is closed and posted
+	Resume      = "resume"       // it goes on
+	Entered     = "entered"      // days were entered into the books by hand
+	Withdraw    = "withdraw"     // that was taken back
+	Connect     = "connect"      // the merchant let the collector into its books
+	Disconnect  = "disconnect"   // no more
+	Undo        = "undo"         // a day is taken off the books
+	Repost      = "repost"       // and shall stand there again
+	PutBack     = "put-back"     // a posting that was changed in the books shall stand as it was
+	Export      = "export"       // everything of the merchant was written out
+	Erase       = "erase"        // personal references were cut
+	Restore     = "restore"      // the database was put back from a backup
+	Rotate      = "rotate"       // a new key seals
+	Authority   = "authority"    // a certificate authority was added, made active or retired
+	AcceptDrift = "accept-drift" // as it is in the books now
+	IgnoreDrift = "ignore-drift" // whatever becomes of it
 )
 
 // Limits of an act's texts, in bytes. What is longer is cut.

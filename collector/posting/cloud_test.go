@@ -47,6 +47,8 @@ type cloud struct {
 	documents func(prefix string) map[string]int
 	void      func(reference string)
 	edit      func(reference string)
+	double    func(reference string)
+	alien     func(reference string, on bizday.Day)
 	archive   func(name string)
 	restore   func(name string)
 	setClosed func(to bizday.Day)
@@ -147,6 +149,7 @@ func xeroCloud(t *testing.T, form string) *cloud {
 	if err := c.connect(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	c.double, c.alien = org.Double, org.Alien
 	c.gate, c.balances, c.documents, c.void, c.edit, c.archive, c.restore, c.setClosed = &org.Gate, org.Balances, org.Documents, org.Void, org.Edit, org.Archive, org.Restore, org.SetLock
 	c.cash, c.sales, c.tax, c.rounding = "612", "200", "820", "861"
 	c.open = func() (target.Target, error) {
@@ -177,6 +180,7 @@ func quickbooksCloud(t *testing.T, form string) *cloud {
 	if err := c.connect(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	c.double, c.alien = company.Double, company.Alien
 	c.gate, c.balances, c.documents, c.void, c.edit, c.archive, c.restore, c.setClosed = &company.Gate, company.Balances, company.Documents, company.Delete, company.Edit, company.Archive, company.Restore, company.SetClosed
 	c.cash, c.sales, c.tax, c.rounding = "1100", "4000", "VAT Control", "6000"
 	c.open = func() (target.Target, error) {

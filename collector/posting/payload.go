@@ -15,9 +15,12 @@ import (
 // maxRevision is the last revision whose reference fits.
 const maxRevision = 99 + 26*36
 
+// Prefix begins the references of all days of a store.
+func Prefix(s merchant.Store) string { return "POS-" + s.ShortCode() + "-" }
+
 // prefix begins the references of all revisions of a store-day.
 func prefix(s merchant.Store, d bizday.Day) string {
-	return "POS-" + s.ShortCode() + "-" + strings.ReplaceAll(string(d), "-", "")
+	return Prefix(s) + strings.ReplaceAll(string(d), "-", "")
 }
 
 // Reference returns the reference of a revision of a store-day: POS-S1-20261103,

@@ -49,6 +49,7 @@ import (
 	"tillbook.example/tillbook/collector/audit"
 	"tillbook.example/tillbook/collector/backup"
 	"tillbook.example/tillbook/collector/day"
+	"tillbook.example/tillbook/collector/drift"
 	"tillbook.example/tillbook/collector/erasure"
 	"tillbook.example/tillbook/collector/export"
 	"tillbook.example/tillbook/collector/fleet"
@@ -66,6 +67,7 @@ var (
 	_ fleet.Store        = (*DB)(nil)
 	_ merchant.Directory = (*DB)(nil)
 	_ audit.Source       = (*DB)(nil)
+	_ drift.Store        = (*DB)(nil)
 	_ work.Store         = (*DB)(nil)
 	_ backup.Database    = (*DB)(nil)
 	_ export.Source      = (*DB)(nil)

@@ -43,6 +43,7 @@ type Memory struct {
 	postings  map[subject][]posting.Posting
 	complete  map[subject]int64
 	withdrawn map[subject]bool
+	looked    looked
 }
 
 type stored struct {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"tillbook.example/tillbook/collector/sandbox/gate"
 	"tillbook.example/tillbook/shared/bizday"
@@ -35,6 +36,7 @@ type document struct {
 	taxes      []taxLine
 	totalTax   money.Minor
 	voided     bool
+	changed    time.Time
 }
 
 type line struct {
@@ -189,7 +191,7 @@ func (c *Company) remove(kind string, f form, whole bool) (*document, *refusal) 
 	case c.isClosed(d.date):
 		return nil, c.closedRefusal()
 	case whole:
-		c.documents = slices.Delete(c.documents, i, i+1)
+		c.delete(i)
 	case kind == journal:
 		return nil, refuse("6000", "A business validation error has occurred", "A journal entry cannot be voided")
 	default:
@@ -201,6 +203,7 @@ func (c *Company) remove(kind string, f form, whole bool) (*document, *refusal) 
 func (c *Company) void(d *document) {
 	d.voided, d.totalTax, d.taxes, d.note = true, 0, nil, "Voided - "+d.note
 	d.token++
+	d.changed = c.Now()
 	for i := range d.lines {
 		d.lines[i].amount, d.lines[i].taxAmount = 0, 0
 	}
@@ -321,6 +324,7 @@ func (c *Company) create(kind string, f form) (*document, *refusal) {
 	}
 	c.last++
 	d.id = strconv.Itoa(c.last)
+	d.changed = c.Now()
 	c.documents = append(c.documents, d)
 	return d, nil
 }

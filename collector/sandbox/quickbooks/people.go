@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"tillbook.example/tillbook/shared/bizday"
 	"tillbook.example/tillbook/shared/money"
 )
 
@@ -81,7 +83,77 @@ func (c *Company) unattach(w http.ResponseWriter, r *http.Request) {
 func (c *Company) Delete(number string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.documents = slices.DeleteFunc(c.documents, func(d *document) bool { return d.number == number })
+	for i := len(c.documents) - 1; i >= 0; i-- {
+		if c.documents[i].number == number {
+			c.delete(i)
+		}
+	}
+}
+
+func (c *Company) delete(i int) {
+	d := c.documents[i]
+	d.changed = c.Now()
+	c.deleted = append(c.deleted, d)
+	c.documents = slices.Delete(c.documents, i, i+1)
+}
+
+// Double books what stands under a number once more, as a request that comes late
+// might.
+func (c *Company) Double(number string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, d := range slices.Clone(c.documents) {
+		if d.number == number {
+			again := *d
+			again.lines = slices.Clone(d.lines)
+			c.last++
+			again.id, again.changed = strconv.Itoa(c.last), c.Now()
+			c.documents = append(c.documents, &again)
+		}
+	}
+}
+
+// Alien books a document of somebody else under a number, of ten pounds.
+func (c *Company) Alien(number string, on bizday.Day) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last++
+	sales, bank := c.accounts[6], c.accounts[0]
+	c.documents = append(c.documents, &document{
+		kind: journal, id: strconv.Itoa(c.last), number: number, date: on, note: "by hand", changed: c.Now(),
+		lines: []line{{text: "by hand", account: bank, amount: 1000}, {text: "by hand", account: sales, amount: -1000}},
+	})
+}
+
+// changes tells what was changed, and of what was deleted the id.
+func (c *Company) changes(w http.ResponseWriter, r *http.Request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	since, err := time.Parse(time.RFC3339, r.URL.Query().Get("changedSince"))
+	if err != nil {
+		fault(w, http.StatusBadRequest, "ValidationFault", "2010", "Request has invalid or unsupported property", "changedSince")
+		return
+	}
+	queries := []any{}
+	for kind := range strings.SplitSeq(r.URL.Query().Get("entities"), ",") {
+		all := []any{}
+		for _, d := range c.documents {
+			if d.kind == kind && !d.changed.Before(since) {
+				all = append(all, c.element(d))
+			}
+		}
+		for _, d := range c.deleted {
+			if d.kind == kind && !d.changed.Before(since) {
+				all = append(all, map[string]any{"Id": d.id, "status": "Deleted", "domain": "QBO"})
+			}
+		}
+		found := map[string]any{}
+		if len(all) > 0 {
+			found[kind] = all
+		}
+		queries = append(queries, found)
+	}
+	answer(w, c.stamp(map[string]any{"CDCResponse": []any{map[string]any{"QueryResponse": queries}}}))
 }
 
 // Edit moves one minor unit from the first line of a document to the second.
@@ -93,6 +165,7 @@ func (c *Company) Edit(number string) {
 			d.lines[0].amount++
 			d.lines[1].amount--
 			d.token++
+			d.changed = c.Now()
 		}
 	}
 }

@@ -71,6 +71,7 @@ type Company struct {
 	departments []string
 	documents   []*document
 	attachments []*attachment
+	deleted     []*document
 	requests    map[string]remembered
 	last        int
 }
@@ -152,6 +153,7 @@ func (c *Company) Handler() http.Handler {
 	mux.HandleFunc("POST /v2/oauth2/tokens/revoke", c.Identity.Revoke)
 	api := http.NewServeMux()
 	api.HandleFunc("GET /query", c.query)
+	api.HandleFunc("GET /cdc", c.changes)
 	api.HandleFunc("GET /preferences", c.preferences)
 	api.HandleFunc("GET /companyinfo/{realm}", c.companyInfo)
 	api.HandleFunc("POST /upload", c.upload)

@@ -3,6 +3,7 @@ package xero
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
 	"tillbook.example/tillbook/collector/sandbox/gate"
@@ -207,6 +208,30 @@ func (x *Org) Edit(reference string) {
 		amounts[0].amount++
 		amounts[1].amount--
 	}
+}
+
+// Double books the journals that stand under a reference once more, as a request
+// that comes late might. Numbers of invoices are unique.
+func (x *Org) Double(reference string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, d := range x.standing(reference) {
+		if d.kind == journals {
+			again := *d
+			again.id, again.lines, again.files = gate.ID(), slices.Clone(d.lines), map[string][]byte{}
+			x.documents = append(x.documents, &again)
+		}
+	}
+}
+
+// Alien books an invoice of somebody else under a number, of ten pounds.
+func (x *Org) Alien(number string, on bizday.Day) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.documents = append(x.documents, &document{
+		kind: invoices, id: gate.ID(), number: number, contact: "Somebody", date: on, status: "AUTHORISED", amounts: "NoTax", total: 1000, due: 1000,
+		lines: []line{{text: "by hand", account: x.account("200", ""), amount: 1000, taxType: "NONE"}}, files: map[string][]byte{}, updated: x.Now(),
+	})
 }
 
 // Attached returns the names of the files at a document.

@@ -48,6 +48,7 @@ func Run(t *testing.T, fresh Fresh) {
 		{"Stop", stopTests()},
 		{"Facts", factsTests()},
 		{"Posting", postingTests()},
+		{"Drift", driftTests()},
 		{"Audit", auditTests()},
 		{"Work", workTests()},
 		{"Token", tokenTests()},

@@ -275,10 +275,19 @@ func (b *Books) Find(ctx context.Context, reference string) (*target.Payload, ta
 	default:
 		return nil, target.Receipt{}, fmt.Errorf("%d documents stand under %s at QuickBooks; delete all but one", len(standing), reference)
 	}
-	d := standing[0]
-	p, err := b.read(d, s)
+	p, err := b.payload(standing[0], s)
 	if err != nil {
 		return nil, target.Receipt{}, fmt.Errorf("read %s back: %w", reference, err)
+	}
+	return &p, target.Receipt{RemoteID: standing[0].id}, nil
+}
+
+// payload reads a document. The lines of one that a person changed are those that
+// stand.
+func (b *Books) payload(d document, s *setup) (target.Payload, error) {
+	p, err := b.read(d, s)
+	if err != nil {
+		return p, err
 	}
 	if !b.isWhole(p, d, s) {
 		p.Lines = nil
@@ -286,7 +295,7 @@ func (b *Books) Find(ctx context.Context, reference string) (*target.Payload, ta
 			p.Lines = append(p.Lines, target.Line{Account: s.keyOf(d.kind, l.account), Amount: l.amount, Text: l.text})
 		}
 	}
-	return &p, target.Receipt{RemoteID: d.id}, nil
+	return p, nil
 }
 
 // isWhole reports whether a document is what a payload is booked as.
@@ -320,12 +329,20 @@ func (b *Books) Reverse(ctx context.Context, reference string) error {
 	if err != nil {
 		return err
 	}
+	return b.takeOff(ctx, s, reference, func(document) bool { return true })
+}
+
+// takeOff takes off what stands under a reference and is meant.
+func (b *Books) takeOff(ctx context.Context, s *setup, reference string, meant func(document) bool) error {
 	for try := 0; ; try++ {
 		found, err := b.find(ctx, s, reference)
 		if err != nil {
 			return err
 		}
 		for _, d := range standingOf(found) {
+			if !meant(d) {
+				continue
+			}
 			if err = s.open(d.date); err != nil {
 				return fmt.Errorf("reverse %s: %w: %w", reference, target.ErrRefused, err)
 			}

@@ -284,9 +284,7 @@ func (b *Books) stands(f form, s *setup, p target.Payload, found []document) (ta
 	if err != nil {
 		return target.Receipt{}, false, fmt.Errorf("%w: %s stands at Xero, and this payload could not be it: %w", target.ErrTaken, p.Reference, err)
 	}
-	if part, ok := f.(interface {
-		partOf(found, want []document) bool
-	}); ok && part.partOf(standing, want) {
+	if f.partOf(standing, want) {
 		return target.Receipt{}, false, nil // to be completed
 	}
 	if !same(want, standing) {
@@ -314,28 +312,45 @@ func (b *Books) Find(ctx context.Context, reference string) (*target.Payload, ta
 	if len(standing) == 0 {
 		return nil, target.Receipt{}, nil
 	}
-	p, err := f.read(standing, s)
+	p, part, err := b.payload(f, s, standing)
 	if err != nil {
 		return nil, target.Receipt{}, fmt.Errorf("read %s back: %w", reference, err)
 	}
-	p.Currency = b.o.Currency
-	want, err := f.render(p, s, false)
-	if part, ok := f.(interface {
-		partOf(found, want []document) bool
-	}); err == nil && ok && part.partOf(standing, want) {
+	if part {
 		return nil, target.Receipt{}, nil // not the whole: Post completes it
 	}
-	if err != nil || !same(want, standing) {
-		p.Lines = nil
-		for _, d := range standing {
-			for _, l := range d.lines {
-				if l.account != "" {
-					p.Lines = append(p.Lines, target.Line{Account: l.account, Amount: l.amount, Text: l.text})
-				}
+	return &p, receiptOf(standing), nil
+}
+
+// payload reads what stands as a payload. Part tells that it is one, and not the
+// whole of it; else the lines of one that a person changed are those that stand.
+func (b *Books) payload(f form, s *setup, standing []document) (p target.Payload, part bool, err error) {
+	if p, err = f.read(standing, s); err != nil {
+		return p, false, err
+	}
+	p.Currency = b.o.Currency
+	want, err := f.render(p, s, false)
+	if err == nil && same(want, standing) {
+		return p, false, nil
+	}
+	part = err == nil && f.partOf(standing, want)
+	if part {
+		return p, true, nil
+	}
+	p.Lines = standingLines(standing)
+	return p, false, nil
+}
+
+func standingLines(standing []document) []target.Line {
+	var lines []target.Line
+	for _, d := range standing {
+		for _, l := range d.lines {
+			if l.account != "" {
+				lines = append(lines, target.Line{Account: l.account, Amount: l.amount, Text: l.text})
 			}
 		}
 	}
-	return &p, receiptOf(standing), nil
+	return lines
 }
 
 // List returns the references with the prefix, sorted.
@@ -362,20 +377,7 @@ func (b *Books) Reverse(ctx context.Context, reference string) error {
 	if err != nil {
 		return err
 	}
-	f := b.form(s)
-	found, err := f.find(ctx, reference)
-	if err != nil {
-		return err
-	}
-	for _, d := range standingOf(found) {
-		if err := s.open(d.date); err != nil {
-			return fmt.Errorf("reverse %s: %w: %w", reference, target.ErrRefused, err)
-		}
-		if err := f.void(ctx, d); err != nil {
-			return fmt.Errorf("reverse %s: %w", reference, err)
-		}
-	}
-	return nil
+	return b.takeOff(ctx, s, reference, func(document) bool { return true })
 }
 
 // Attach adds a file.
