@@ -64,7 +64,6 @@ func four(s string) func(*settle.Taken)         { return func(t *settle.Taken) {
 func cardOf(s string) func(*settle.Movement)    { return func(m *settle.Movement) { m.LastFour = s } }
 func receiptOf(s string) func(*settle.Movement) { return func(m *settle.Movement) { m.Receipt = s } }
 func within(s string) func(*settle.Movement)    { return func(m *settle.Movement) { m.Payout = s } }
-func kept(s string) func(*settle.Movement)      { return func(m *settle.Movement) { m.Fee = dec(s) } }
 
 func march(change ...func(*settle.Input)) settle.Input {
 	in := settle.Input{

@@ -52,7 +52,7 @@ func TestWhatIsNotAnAnswerIsAnErrorWithoutSecretOrCursor(t *testing.T) {
 		},
 		"no JSON":    func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) },
 		"half":       func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"a":1`)) },
-		"sent on":    func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/y", 302) },
+		"sent on":    func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/y", http.StatusFound) },
 		"not let in": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) },
 		"too long": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte(`"` + strings.Repeat("x", 17<<20) + `"`))
