@@ -206,8 +206,6 @@ func (s *Service) serve(ctx context.Context, id fleet.Identity, stream *sender) 
 	if n := s.sessions.Add(1); n > int64(s.o.MaxSessions) {
 		return s.end(log, stream, &refusal{code: RefusedFull, text: "the collector has no room for another session", retry: true, after: 5 * time.Second})
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	session := &session{Service: s, id: id, stream: stream, log: log, recheck: make(chan struct{}, 1), replaced: make(chan struct{}, 1)}
 	leave, err := s.enter(session) // before the first look, so that no revocation falls between
 	if err != nil {
@@ -215,6 +213,8 @@ func (s *Service) serve(ctx context.Context, id fleet.Identity, stream *sender) 
 	}
 	defer leave()
 	defer stream.close() // nobody has left who was not told
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // first of these: what came in and was not taken gives its slot back
 	if err := session.allowed(ctx); err != nil {
 		return s.end(log, stream, err)
 	}
