@@ -40,7 +40,7 @@ protos = PATH="$(TOOLS):$$PATH" protoc -I proto -out $(1) -opt module=$(MODULE)/
 
 .DEFAULT_GOAL := help
 .PHONY: help build packers packages generate check check-format check-vet check-windows check-static check-generated check-tidy check-rules \
-	test race fuzz bench kill fleet powercut corpus days mutate soak demo compose-local clean
+	test race fuzz bench kill fleet powercut corpus days cloud mutate soak demo compose-local clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -123,6 +123,9 @@ days: ## the books over DAYS (10000) random days of a shop that does everything
 mutate: ## MUTANTS (100) mistakes made one at a time in each pure room: do its tests notice? PKG=shared/money narrows; SEED=
 	@for folder in $(or $(PKG),shared/money shared/bizday shared/document collector/books collector/reconcile); do \
 		go run ./internal/mutate -n $(MUTANTS) -seed $(SEED) $$folder || failed=1; done; exit $${failed:-0}
+
+cloud: ## DAYS (10000) store-days through the stand-ins, by two collectors on PostgreSQL that are killed, with every fault
+	TILLBOOK_CLOUD_DAYS=$(DAYS) go test -count=1 -v -timeout 2h -run TwoCollectorsThatDie ./collector/posting
 
 soak: ## the long tests (build tag soak), for SOAKTIME (30m)
 	TILLBOOK_SOAK=$(SOAKTIME) go test -count=1 -tags soak -run '^TestSoak' -timeout 24h $(or $(PKG),./...)
