@@ -26,7 +26,7 @@ const longestFeedSecret = 8 << 10
 
 func (e env) feed() *cobra.Command {
 	cmd := &cobra.Command{Use: "feed", Short: "Sources in the cloud: list them, give them their secrets, have them asked"}
-	cmd.AddCommand(e.feedList(), e.feedSecret(), e.feedForget(), e.feedPull())
+	cmd.AddCommand(e.feedList(), e.feedSecret(), e.feedForget(), e.feedPull(), e.feedImport())
 	return cmd
 }
 
@@ -201,4 +201,40 @@ func (e env) feedPull() *cobra.Command {
 			})
 		},
 	}
+}
+
+func (e env) feedImport() *cobra.Command {
+	var merchantID, source string
+	cmd := &cobra.Command{
+		Use: "import --merchant M --source FEED FILE...", Short: "Take in settlement reports and bank statements; a file is taken whole or not at all", Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return e.onFeed(cmd, []string{merchantID, source}, func(db *storage.DB, m merchant.Merchant, f merchant.Feed) error {
+				if f.Pulled() {
+					return problem.With("usage", fmt.Errorf("source %s is asked by itself and has no files", f.Source))
+				}
+				all := []app.Imported{}
+				for _, path := range args {
+					imported, err := app.ImportFile(cmd.Context(), db, m, f, path, time.Now())
+					if err != nil {
+						return problem.With("file", err)
+					}
+					all = append(all, imported)
+				}
+				return e.Print(cmd, all, func(w io.Writer) error {
+					for _, i := range all {
+						if _, err := fmt.Fprintf(w, "%s: %d movements, %d payouts, %d bank lines; %d new or changed\n", i.File, i.Movements, i.Payouts, i.Lines, i.New); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+			})
+		},
+	}
+	cmd.Flags().StringVar(&merchantID, "merchant", "", "whose file it is")
+	cmd.Flags().StringVar(&source, "source", "", "the feed, as merchant.yaml names it")
+	for _, name := range []string{"merchant", "source"} {
+		_ = cmd.MarkFlagRequired(name) // fails only for a flag that does not exist
+	}
+	return cmd
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"tillbook.example/tillbook/shared/bizday"
+	"tillbook.example/tillbook/shared/money"
 	"tillbook.example/tillbook/shared/suggest"
 )
 
@@ -48,6 +49,23 @@ var feeds = map[string]feedKind{
 		"locations": {}, // whose payments are read, with commas between; those of stores where it is empty
 		"url":       {check: SecureURL},
 	}},
+	"adyen":   {settings: map[string]setting{}},
+	"paypal":  {settings: map[string]setting{"account": {}}},
+	"camt053": {settings: map[string]setting{"account": {}}},
+	"mt940":   {settings: map[string]setting{"account": {}}},
+	"ofx":     {settings: map[string]setting{"account": {}, "currency": {check: aCurrency}}},
+	"columns": {settings: map[string]setting{
+		"recipe":   {required: true, check: absoluteFolder}, // file that says what the columns mean
+		"provider": {},                                      // of movements; the feed's own name where it is empty
+		"account":  {}, "currency": {check: aCurrency},
+	}},
+}
+
+func aCurrency(value string) string {
+	if _, err := money.Places(value); err != nil {
+		return "must be a currency such as GBP"
+	}
+	return ""
 }
 
 func shopName(value string) string {

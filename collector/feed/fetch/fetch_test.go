@@ -50,9 +50,11 @@ func TestWhatIsNotAnAnswerIsAnErrorWithoutSecretOrCursor(t *testing.T) {
 			w.Header().Set("Content-Length", "100")
 			_, _ = w.Write([]byte(`{"a":`)) // the test reads what arrives
 		},
-		"no JSON":    func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) },
-		"half":       func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"a":1`)) },
-		"sent on":    func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/y", http.StatusFound) },
+		"no JSON": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) },
+		"half":    func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"a":1`)) },
+		"sent on": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/y", http.StatusFound)
+		},
 		"not let in": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) },
 		"too long": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte(`"` + strings.Repeat("x", 17<<20) + `"`))
