@@ -21,12 +21,13 @@ import (
 // scrapeLimit bounds what one scrape may ask of the database.
 const scrapeLimit = 5 * time.Second
 
-// Every state that a label may have, so that a state nothing is in reads 0.
+// Every state that a label may have, so that a state nothing is in reads 0. Days and
+// postings that are done only grow in number: they are not counted.
 var (
 	works     = []string{"ok", "degraded", "failed", "upgrading", "paused"}
 	contacts  = []string{fleet.Pending, fleet.Online, fleet.Silent, fleet.Retired}
-	dayStates = []string{day.Open, day.Closing, day.Held, day.Ready, day.External}
-	postings  = []string{posting.Intended, posting.Sent, posting.Unknown, posting.Posted, posting.Refused, posting.Parked, posting.Undone}
+	dayStates = []string{day.Open, day.Closing, day.Held}
+	postings  = []string{posting.Intended, posting.Sent, posting.Unknown, posting.Refused, posting.Parked}
 )
 
 // figures is the collector as Prometheus sees it. No label depends on merchants
@@ -55,8 +56,8 @@ func (a *App) registry() (*prometheus.Registry, error) {
 		dark:        desc("agents_silent_open", "Silent agents of stores whose business day is open: something was sold, and it has not ended."),
 		oldestDay:   desc("unclosed_since_timestamp_seconds", "When the oldest business day that is not closed began, taken as midnight UTC; 0 if there is none."),
 		skewed:      desc("agents_skewed", "Online agents whose clock is more than two minutes off."),
-		days:        desc("store_days", "Store-days by state.", "state"),
-		postings:    desc("postings", "Postings by state.", "state"),
+		days:        desc("store_days", "Store-days that are under way, by state.", "state"),
+		postings:    desc("postings", "Postings that are not settled, by state.", "state"),
 		unsent:      desc("agents_unsent_records", "Records that agents say they have not sent, all together."),
 		oldest:      desc("agents_oldest_unsent_seconds", "Age of the oldest record an agent has not sent; 0 if there is none."),
 		broken:      desc("promise_violations", "Broken promises that the last audit of any collector on the database found; must stay 0.", "promise"),

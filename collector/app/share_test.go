@@ -162,7 +162,7 @@ func (p *pair) postedOnce() {
 		if err != nil || len(postings) != 1 || postings[0].State != posting.Posted {
 			p.Errorf("postings are %+v, %v", postings, err)
 		}
-		due, err := collector.DB().Due(p.Context())
+		due, err := collector.DB().Due(p.Context(), "")
 		if err != nil || len(due) > 0 {
 			p.Errorf("due is %+v, %v", due, err)
 		}

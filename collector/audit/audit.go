@@ -81,7 +81,7 @@ type Source interface {
 	Agents(ctx context.Context) ([]fleet.Agent, error)
 	Days(ctx context.Context, merchantID string) ([]day.StoreDay, error)
 	Facts(ctx context.Context, ref day.Ref) (day.Facts, error)
-	Due(ctx context.Context) ([]posting.Due, error)
+	Due(ctx context.Context, merchantID string) ([]posting.Due, error)
 	EachDocument(ctx context.Context, merchantID string, f func(Document) error) error
 	EachEntry(ctx context.Context, merchantID string, f func(day.Entry) error) error
 	EachPosting(ctx context.Context, merchantID string, f func(posting.Posting) error) error
@@ -393,14 +393,12 @@ func (r *reading) days(ctx context.Context, l *ledger) error {
 	}); err != nil {
 		return err
 	}
-	due, err := r.Source.Due(ctx)
+	due, err := r.Source.Due(ctx, l.merchant.ID)
 	if err != nil {
 		return err
 	}
 	for _, d := range due {
-		if d.Merchant == l.merchant.ID {
-			l.due[subject{d.Ref, d.Target}] = d
-		}
+		l.due[subject{d.Ref, d.Target}] = d
 	}
 	return nil
 }

@@ -58,7 +58,7 @@ func (w *world) Mapping(_ context.Context, _ string, version int) (merchant.Mapp
 }
 func (w *world) Agents(context.Context) ([]fleet.Agent, error)           { return w.agents, nil }
 func (w *world) Days(context.Context, string) ([]day.StoreDay, error)    { return w.days, nil }
-func (w *world) Due(context.Context) ([]posting.Due, error)              { return w.due, nil }
+func (w *world) Due(context.Context, string) ([]posting.Due, error)      { return w.due, nil }
 func (w *world) Facts(_ context.Context, ref day.Ref) (day.Facts, error) { return w.facts[ref], nil }
 func (w *world) EachDocument(_ context.Context, _ string, f func(audit.Document) error) error {
 	return each(w.documents, f)
@@ -312,7 +312,7 @@ func load(s *shop) *world {
 		w.facts[d.Ref], err = s.db.Facts(ctx, d.Ref)
 		must(s.TB, err)
 	}
-	w.due, err = s.db.Due(ctx)
+	w.due, err = s.db.Due(ctx, "")
 	must(s.TB, err)
 	must(s.TB, s.source.EachDocument(ctx, "m", func(d audit.Document) error { w.documents = append(w.documents, d); return nil }))
 	must(s.TB, s.source.EachEntry(ctx, "m", func(e day.Entry) error { w.entries = append(w.entries, e); return nil }))

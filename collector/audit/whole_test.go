@@ -62,7 +62,7 @@ func (s *shop) rest(cash money.Minor) {
 	}
 	refs, err := s.db.Unsettled(s.Context())
 	must(s.TB, err)
-	due, err := s.db.Due(s.Context())
+	due, err := s.db.Due(s.Context(), "")
 	must(s.TB, err)
 	if len(refs)+len(due) > 0 {
 		s.Fatalf("unsettled %v, due %+v", refs, due)

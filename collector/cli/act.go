@@ -96,7 +96,7 @@ func (e env) post() *cobra.Command {
 		Use: "post MERCHANT STORE DAY", Short: "Try a day's parked or refused postings once more", Args: cobra.ExactArgs(3),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return e.onDay(cmd, args, func(db *storage.DB, ref day.Ref) error {
-				due, err := db.Due(cmd.Context())
+				due, err := db.Due(cmd.Context(), ref.Merchant)
 				if err != nil {
 					return err
 				}

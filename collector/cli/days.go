@@ -64,7 +64,7 @@ func (e env) days() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			waiting, err := db.Due(cmd.Context())
+			waiting, err := db.Due(cmd.Context(), merchantID)
 			if err != nil {
 				return err
 			}

@@ -129,7 +129,7 @@ func TestSomebodyElsesDocumentUnderAReferenceIsNamedAndLeftAlone(t *testing.T) {
 			c.store.Put("high", "2026-11-05", postingtest.Sale("5", 600), c.clock())
 			c.pass(48 * time.Hour)
 			c.work(t)
-			due, err := c.store.Due(t.Context())
+			due, err := c.store.Due(t.Context(), "")
 			if err != nil || len(due) != 1 || due[0].Postings[0].State != posting.Parked || due[0].Postings[0].Code != "reference_taken" {
 				t.Errorf("%+v, %v", due, err)
 			}

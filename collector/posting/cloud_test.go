@@ -231,7 +231,7 @@ func (c *cloud) settle(t *testing.T, random *rand.Rand, kill bool) {
 			c.poster.At = nil
 		}
 		c.work(t)
-		due, err := c.store.Due(t.Context())
+		due, err := c.store.Due(t.Context(), "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -125,7 +125,7 @@ func TestEachReferenceIsBookedOnceAndTheSumIsTheNewestEntry(t *testing.T) {
 			now = now.Add(2 * time.Hour)
 			work()
 		}
-		due, err := store.Due(t.Context())
+		due, err := store.Due(t.Context(), "")
 		if err != nil || len(due) > 0 {
 			t.Fatalf("still due: %+v, %v", due, err)
 		}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"time"
 
+	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/merchant"
 	"tillbook.example/tillbook/collector/target"
 	"tillbook.example/tillbook/collector/work"
@@ -55,12 +55,13 @@ type Poster struct {
 	// At is called at each point of a delivery, by tests; it may be nil.
 	At func(point string)
 
-	begun sync.WaitGroup // queues that Begin has begun
+	begun sync.WaitGroup // turns that Begin has begun
 	slots chan struct{}  // held by those that are worked on
 
 	mu     sync.Mutex
 	pauses map[attempt]time.Time // not before
-	busy   map[place]bool        // whose queues are worked on
+	busy   map[Books]bool        // whose turn it is now
+	turns  map[Books]day.Ref     // up to where books with much to do had their turn
 }
 
 // attempt is one attempt of one posting.
@@ -413,19 +414,6 @@ func (p *Poster) pause(of Posting, rest time.Duration) {
 		p.pauses = map[attempt]time.Time{}
 	}
 	p.pauses[attemptOf(of)] = p.Now().Add(rest)
-}
-
-// forget drops the pauses of postings that are settled.
-func (p *Poster) forget(due []Due) {
-	kept := map[attempt]bool{}
-	for _, d := range due {
-		for _, posting := range d.Postings {
-			kept[attemptOf(posting)] = true
-		}
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	maps.DeleteFunc(p.pauses, func(id attempt, _ time.Time) bool { return !kept[id] && !p.busy[place{id.merchant, id.target}] })
 }
 
 func attemptOf(p Posting) attempt {

@@ -103,7 +103,7 @@ func (s *shop) wantBooked(cash money.Minor, references ...string) {
 
 func (s *shop) wantNothingDue() {
 	s.t.Helper()
-	if due, err := s.store.Due(s.t.Context()); err != nil || len(due) != 0 {
+	if due, err := s.store.Due(s.t.Context(), ""); err != nil || len(due) != 0 {
 		s.t.Fatalf("still due: %+v, %v", due, err)
 	}
 }
@@ -327,7 +327,7 @@ func TestTryingIsBoundedAndAPersonMayAskForOneMore(t *testing.T) {
 	}
 	retry := func() {
 		t.Helper()
-		due, err := s.store.Due(t.Context())
+		due, err := s.store.Due(t.Context(), "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -357,7 +357,7 @@ func TestARetryAdoptsWhatIsThereAfterAll(t *testing.T) {
 	s.books.Edit("POS-HIGH-20261103", func(p *target.Payload) { p.Narration += "x" })
 	s.sweep(time.Minute)
 	s.wantStates("parked")
-	due, err := s.store.Due(t.Context())
+	due, err := s.store.Due(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

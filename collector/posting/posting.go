@@ -8,6 +8,7 @@
 package posting
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -72,6 +73,14 @@ type Due struct {
 	Postings  []Posting // all of this subject and target, by revision
 }
 
+// Books are what one merchant keeps at one target.
+type Books struct{ Merchant, Target string }
+
+// Compare orders books by merchant and target.
+func (b Books) Compare(other Books) int {
+	return cmp.Or(cmp.Compare(b.Merchant, other.Merchant), cmp.Compare(b.Target, other.Target))
+}
+
 // What people decide about what stands in the books.
 const (
 	DecideUndo    = logbook.Undo    // nothing of the day shall stand, until it is posted again
@@ -98,10 +107,15 @@ var (
 
 // Store keeps postings. Each method is one transaction.
 type Store interface {
-	// Due returns the subjects with an entry that is newer than what is posted, with
-	// an unsettled posting, or that were withdrawn and may still stand, oldest day
-	// first.
-	Due(ctx context.Context) ([]Due, error)
+	// DueBooks returns up to n books for which something may be due, those after some,
+	// in the order of Books.Compare.
+	DueBooks(ctx context.Context, after Books, n int) ([]Books, error)
+	// DueDays returns up to n days that are due at some books, those after one, by day
+	// and store: with an entry that is newer than what is posted, with an unsettled
+	// posting, or withdrawn where something may still stand.
+	DueDays(ctx context.Context, books Books, after day.Ref, n int) ([]day.Ref, error)
+	// DueOf returns what is due of a day at a target, and whether anything is.
+	DueOf(ctx context.Context, ref day.Ref, target string) (Due, bool, error)
 	// Intend stores a new posting as intended. It fails with ErrStale unless the
 	// posting's entry is the newest of the day, or none where it is withdrawn, every earlier posting of the
 	// subject and target is settled and the subject is withdrawn, or not, as is

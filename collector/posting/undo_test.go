@@ -209,7 +209,7 @@ func TestADayIsTakenOffTheCloudAndStandsThereAgain(t *testing.T) {
 		if p := c.last(t); p.State != posting.Posted || p.Revision != 3 || len(c.documents("")) != 1 || c.balances()[c.cash] != 1800 {
 			t.Errorf("%+v, %v, %v", p, c.documents(""), c.balances())
 		}
-		due, err := c.store.Due(t.Context())
+		due, err := c.store.Due(t.Context(), "")
 		if err != nil || len(due) != 0 {
 			t.Errorf("still due: %+v, %v", due, err)
 		}

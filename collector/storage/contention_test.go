@@ -129,7 +129,7 @@ func TestAConnectionThatIsAddedWhileADayClosesGetsItsEntry(t *testing.T) {
 	if err := <-saved; err != nil {
 		t.Fatal(err)
 	}
-	due, err := db.Due(t.Context())
+	due, err := db.Due(t.Context(), "")
 	if err != nil || len(due) != 1 || due[0].Target != "books" {
 		t.Errorf("due is %+v, not the entry at the new connection: %v", due, err)
 	}
@@ -221,7 +221,7 @@ func TestATransactionThatLosesIsRunAgainAndInTheEndBusy(t *testing.T) {
 			t.Errorf("call %d, losing three times: %v", i, err)
 		}
 	}
-	due, err := db.Due(t.Context())
+	due, err := db.Due(t.Context(), "")
 	if err != nil || len(due) != 1 || due[0].Entry.Version != 2 || s.order != 1 || countDocuments(t, db) != 2 {
 		t.Errorf("due is %+v, the epoch's order %d: %v", due, s.order, err)
 	}

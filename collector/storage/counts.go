@@ -7,8 +7,11 @@ import (
 	"tillbook.example/tillbook/shared/bizday"
 )
 
-// Counts are how many store-days and postings are in each state, of all
-// merchants together, and what of the days is still under way.
+// Counts are how many store-days and postings are in each state of those that are
+// under way, of all merchants together: days that are neither ready nor external at
+// their version (one that was, and to which something came, in the state it was in)
+// and postings that are not settled. The others only grow, and nobody could count
+// them each time somebody asks.
 type Counts struct {
 	Days, Postings map[string]int64
 	// Oldest is the oldest day of any store that is neither ready nor external at
@@ -23,40 +26,44 @@ type Counts struct {
 type Shop struct{ Merchant, Store string }
 
 const (
-	countDays     query = `SELECT state, count(*) FROM store_day WHERE merchant <> $1 GROUP BY state`
-	countPostings query = `SELECT state, count(*) FROM posting WHERE merchant <> $1 GROUP BY state`
-	oldestDay     query = `SELECT COALESCE(min(day), '') FROM store_day WHERE settled = 0 AND merchant <> $1`
+	countDays     query = `SELECT state, count(*), min(day) FROM store_day WHERE settled = 0 AND merchant <> $1 GROUP BY state`
+	countPostings query = `SELECT state, count(*) FROM posting WHERE state NOT IN ('posted', 'undone') AND merchant <> $1 GROUP BY state`
 	openShops     query = `SELECT DISTINCT merchant, store FROM store_day WHERE settled = 0 AND state = $2 AND merchant <> $1`
 )
 
 // Counts counts them.
 func (db *DB) Counts(ctx context.Context) (Counts, error) {
-	c := Counts{Days: map[string]int64{}, Postings: map[string]int64{}, Open: map[Shop]bool{}}
-	for q, into := range map[query]map[string]int64{countDays: c.Days, countPostings: c.Postings} {
-		if err := db.each(ctx, everyone, "count states", func(scan func(...any) error) error {
+	var c Counts
+	err := db.read(ctx, everyone, "count what is under way", func(tx *tx) error {
+		c = Counts{Days: map[string]int64{}, Postings: map[string]int64{}, Open: map[Shop]bool{}}
+		if err := tx.each(func(scan func(...any) error) error {
 			var state string
 			var n int64
-			if err := scan(&state, &n); err != nil {
-				return err
+			var oldest bizday.Day
+			err := scan(&state, &n, &oldest)
+			c.Days[state] = n
+			if c.Oldest == "" || oldest < c.Oldest {
+				c.Oldest = oldest
 			}
-			into[state] = n
-			return nil
-		}, q, ""); err != nil {
-			return Counts{}, err
+			return err
+		}, countDays, ""); err != nil {
+			return err
 		}
-	}
-	if err := db.each(ctx, everyone, "find the oldest day", func(scan func(...any) error) error {
-		return scan(&c.Oldest)
-	}, oldestDay, ""); err != nil {
-		return Counts{}, err
-	}
-	if err := db.each(ctx, everyone, "find open stores", func(scan func(...any) error) error {
-		var s Shop
-		err := scan(&s.Merchant, &s.Store)
-		c.Open[s] = true
-		return err
-	}, openShops, "", day.Open); err != nil {
-		return Counts{}, err
-	}
-	return c, nil
+		if err := tx.each(func(scan func(...any) error) error {
+			var state string
+			var n int64
+			err := scan(&state, &n)
+			c.Postings[state] = n
+			return err
+		}, countPostings, ""); err != nil {
+			return err
+		}
+		return tx.each(func(scan func(...any) error) error {
+			var s Shop
+			err := scan(&s.Merchant, &s.Store)
+			c.Open[s] = true
+			return err
+		}, openShops, "", day.Open)
+	})
+	return c, err
 }

@@ -159,7 +159,7 @@ func TestACallWhoseCommitWasCutOffMayBeMadeAgain(t *testing.T) {
 			if err != nil || position.Stored != 2 || countDocuments(t, db) != 2 {
 				t.Errorf("stored is %+v, %v", position, err)
 			}
-			due, err := db.Due(t.Context())
+			due, err := db.Due(t.Context(), "")
 			if err != nil || len(due) != 1 || due[0].Entry.Version != 2 {
 				t.Errorf("due is %+v, %v", due, err)
 			}

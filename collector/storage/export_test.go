@@ -339,3 +339,38 @@ func (db *DB) MigrateTo(ctx context.Context, version int64) error {
 	_, err = provider.UpTo(ctx, version)
 	return err
 }
+
+// PlanOf returns how PostgreSQL answers a statement with some parameters in a
+// transaction that may read the rows of all, as it does once it is prepared for good.
+func (db *DB) PlanOf(ctx context.Context, text, args string) (plan string, err error) {
+	t, err := db.reader.BeginTx(ctx, nil)
+	if err != nil {
+		return "", err
+	}
+	defer t.Rollback()
+	if args != "" {
+		args = "(" + args + ")"
+	}
+	for _, statement := range []string{"SET LOCAL plan_cache_mode = force_generic_plan", "SET LOCAL tillbook.merchant = '*'", "PREPARE one AS " + text} {
+		if _, err := t.ExecContext(ctx, statement); err != nil {
+			return "", err
+		}
+	}
+	rows, err := t.QueryContext(ctx, "EXPLAIN EXECUTE one"+args)
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var step string
+		if err := rows.Scan(&step); err != nil {
+			return "", err
+		}
+		plan += step + "\n"
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return "", err
+	}
+	_, err = t.ExecContext(ctx, "DEALLOCATE one")
+	return plan, err
+}

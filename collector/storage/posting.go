@@ -31,46 +31,7 @@ const (
 		ON CONFLICT (merchant, store, day, target) DO UPDATE SET at = $6,
 		newest = CASE WHEN delivery.newest < $5 THEN $5 ELSE delivery.newest END,
 		posted = CASE WHEN delivery.posted < $5 AND delivery.withdrawn = $7 THEN $5 ELSE delivery.posted END`
-
-	// Due where a newer entry is to be posted at a connection that is configured,
-	// unless its merchant is stopped and nobody said that the day is to be taken off,
-	// or a posting is unsettled, whatever became of its connection or merchant: what
-	// is under way is finished. Both halves are answered from indexes that hold only
-	// such rows.
-	dueSubjects query = `SELECT d.merchant, d.store, d.day, d.target FROM delivery d JOIN connection c ON c.merchant = d.merchant AND c.target = d.target
-		WHERE d.posted < d.newest AND (d.withdrawn = 1 OR NOT EXISTS (SELECT 1 FROM stopped s WHERE s.merchant = d.merchant AND s.resumed_at = 0))
-		UNION SELECT p.merchant, p.store, p.day, p.target FROM posting p WHERE p.state NOT IN ('posted', 'undone')
-		ORDER BY 3, 1, 2, 4`
 )
-
-// Due returns the subjects whose newest entry is not posted, or that have an
-// unsettled posting, oldest day first.
-func (db *DB) Due(ctx context.Context) ([]posting.Due, error) {
-	var due []posting.Due
-	err := db.read(ctx, everyone, "read what is to be posted", func(tx *tx) error {
-		due = nil
-		err := tx.each(func(scan func(...any) error) error {
-			var d posting.Due
-			err := scan(&d.Merchant, &d.Store, &d.Day, &d.Target)
-			due = append(due, d)
-			return err
-		}, dueSubjects)
-		for i := range due {
-			d := &due[i]
-			if d.Entry, err = tx.entry(d.Ref, 0); err != nil {
-				return fmt.Errorf("entry of day %s %s: %w", d.Store, d.Day, err)
-			}
-			if d.Postings, err = tx.postings(subjectPostings, d.Merchant, d.Store, string(d.Day), d.Target); err != nil {
-				return err
-			}
-			if d.Withdrawn, err = tx.withdrawn(d.Ref, d.Target); err != nil {
-				return err
-			}
-		}
-		return err
-	})
-	return due, err
-}
 
 // Intend stores a posting as intended, before anything is sent. It fails with
 // posting.ErrStale unless its entry is the day's newest (or none, where it is

@@ -280,8 +280,44 @@ func (s *Memory) Entry(_ context.Context, ref day.Ref, version int64) (day.Entry
 	return day.Entry{}, ErrNone
 }
 
-// Due implements posting.Store.
-func (s *Memory) Due(context.Context) ([]posting.Due, error) {
+// DueBooks implements posting.Store.
+func (s *Memory) DueBooks(ctx context.Context, after posting.Books, n int) ([]posting.Books, error) {
+	due, err := s.Due(ctx, "")
+	var books []posting.Books
+	for _, d := range due {
+		if b := (posting.Books{Merchant: d.Merchant, Target: d.Target}); b.Compare(after) > 0 && !slices.Contains(books, b) {
+			books = append(books, b)
+		}
+	}
+	slices.SortFunc(books, posting.Books.Compare)
+	return books[:min(n, len(books))], err
+}
+
+// DueDays implements posting.Store.
+func (s *Memory) DueDays(ctx context.Context, books posting.Books, after day.Ref, n int) ([]day.Ref, error) {
+	due, err := s.Due(ctx, books.Merchant)
+	var days []day.Ref
+	for _, d := range due {
+		if d.Target == books.Target && (after.Day == "" || byDay(d.Ref, after) > 0) {
+			days = append(days, d.Ref)
+		}
+	}
+	return days[:min(n, len(days))], err
+}
+
+// DueOf implements posting.Store.
+func (s *Memory) DueOf(ctx context.Context, ref day.Ref, target string) (posting.Due, bool, error) {
+	due, err := s.Due(ctx, ref.Merchant)
+	for _, d := range due {
+		if d.Ref == ref && d.Target == target {
+			return d, true, err
+		}
+	}
+	return posting.Due{}, false, err
+}
+
+// Due returns all that is due, oldest day first; there is one merchant.
+func (s *Memory) Due(context.Context, string) ([]posting.Due, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var due []posting.Due

@@ -327,7 +327,7 @@ func (b *bundle) unsettled() []day.Ref {
 // due returns what is due of the merchant.
 func (b *bundle) due() []posting.Due {
 	b.Helper()
-	due, err := b.db.Due(b.Context())
+	due, err := b.db.Due(b.Context(), "")
 	b.must(err)
 	var of []posting.Due
 	for _, d := range due {

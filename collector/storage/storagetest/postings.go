@@ -10,6 +10,7 @@ import (
 	"tillbook.example/tillbook/collector/audit"
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/logbook"
+	"tillbook.example/tillbook/collector/merchant"
 	"tillbook.example/tillbook/collector/posting"
 	"tillbook.example/tillbook/collector/storage"
 	"tillbook.example/tillbook/shared/bizday"
@@ -17,6 +18,48 @@ import (
 
 func postingTests() []test {
 	return []test{
+		{"what is due is given by books, oldest day first, in turns", func(b *bundle) {
+			m := configuration(mine)
+			m.Connections = append(m.Connections, merchant.Connection{ID: "books", Target: "text"})
+			b.apply(m)
+			var refs []day.Ref
+			for i := range 4 {
+				ref := day.Ref{Merchant: mine, Store: store, Day: today.Add(3 - i)}
+				b.must(b.db.Open(b.Context(), ref, noon))
+				b.must(b.db.Save(b.Context(), entry(ref, 1)))
+				refs = append([]day.Ref{ref}, refs...)
+			}
+			both := []posting.Books{{Merchant: mine, Target: "books"}, {Merchant: mine, Target: xero}}
+			found, err := b.db.DueBooks(b.Context(), posting.Books{}, 2)
+			b.must(err)
+			equal(b, "books", found, both)
+			found, err = b.db.DueBooks(b.Context(), both[1], 2)
+			b.must(err)
+			equal(b, "books after the last of mine", found, []posting.Books{{Merchant: theirs, Target: xero}})
+			days := func(after day.Ref, want ...day.Ref) {
+				b.Helper()
+				found, err := b.db.DueDays(b.Context(), both[1], after, 2)
+				b.must(err)
+				equal(b, "days", found, want)
+			}
+			// A day with an unsettled posting is due once, and stays so when the connection is
+			// gone and the merchant stopped; the others are not.
+			b.must(b.db.Intend(b.Context(), intent(refs[1], 1, 1), false))
+			days(day.Ref{}, refs[0], refs[1])
+			days(refs[1], refs[2], refs[3])
+			days(refs[3])
+			_, err = b.db.Stop(b.Context(), mine, day.Stop{At: noon, By: "olga", Reason: day.StopPaused})
+			b.must(err)
+			days(day.Ref{}, refs[1])
+			m.Connections = m.Connections[1:]
+			b.apply(m)
+			days(day.Ref{}, refs[1])
+			for i, want := range []bool{false, true} {
+				_, is, err := b.db.DueOf(b.Context(), refs[i], xero)
+				b.must(err)
+				equal(b, "due", is, want)
+			}
+		}},
 		{"an entry is due until its posting is posted", func(b *bundle) {
 			b.apply(configuration(mine))
 			b.closed(1)

@@ -12,7 +12,7 @@ import (
 // dueTo counts what is to be posted of a merchant.
 func (b *bundle) dueTo(merchantID string) int {
 	b.Helper()
-	all, err := b.db.Due(b.Context())
+	all, err := b.db.Due(b.Context(), "")
 	b.must(err)
 	n := 0
 	for _, d := range all {

@@ -230,7 +230,7 @@ func (b *bundle) dump(id string) []string {
 	secret, err := b.db.Credentials(label{}).Get(ctx, feed.ID{Merchant: id, Feed: "shop"}, "key")
 	b.must(err)
 	add("secret", secret)
-	due, err := b.db.Due(ctx)
+	due, err := b.db.Due(ctx, "")
 	b.must(err)
 	for _, d := range due {
 		if d.Merchant == id {
