@@ -14,6 +14,7 @@ var licences = map[string]bool{
 	"MPL-2.0":                             true, // file by file; changed files of it must be shown
 	"EPL-2.0 OR BSD-3-Clause":             true,
 	"MIT AND Apache-2.0":                  true,
+	"Apache-2.0 AND BSD-3-Clause":         true,
 	"BSD-3-Clause AND MIT":                true,
 	"BSD-3-Clause AND Apache-2.0 AND MIT": true,
 }
