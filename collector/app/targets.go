@@ -59,7 +59,22 @@ func Targets(clouds ...Cloud) Opener {
 	}
 }
 
+// openTarget opens the books of a connection; a form that holds from a day leaves
+// the days before as they were.
 func openTarget(m merchant.Merchant, c merchant.Connection, clouds []Cloud) (target.Target, error) {
+	after, err := openForm(m, c, clouds, c.Settings["form"])
+	from := c.Settings[merchant.SettingFormFrom]
+	if err != nil || from == "" {
+		return after, err
+	}
+	before, err := openForm(m, c, clouds, c.Settings[merchant.SettingFormBefore])
+	if err != nil {
+		return nil, err
+	}
+	return target.Switch(before, after, bizday.Day(from)), nil
+}
+
+func openForm(m merchant.Merchant, c merchant.Connection, clouds []Cloud, form string) (target.Target, error) {
 	set := c.Settings
 	filed := bizday.Day(set[merchant.SettingFiledTo])
 	if c.Target == "text" {
@@ -81,12 +96,12 @@ func openTarget(m merchant.Merchant, c merchant.Connection, clouds []Cloud) (tar
 	switch c.Target {
 	case "xero":
 		return xero.Open(xero.Options{
-			Base: cloud.base(c), HTTP: client, Access: access, Tenant: set["tenant"], Currency: m.Currency, Form: set["form"],
+			Base: cloud.base(c), HTTP: client, Access: access, Tenant: set["tenant"], Currency: m.Currency, Form: form,
 			Contact: set["contact"], Rounding: set["rounding"], Filed: filed, Now: cloud.Now,
 		})
 	case "quickbooks":
 		return quickbooks.Open(quickbooks.Options{
-			Base: cloud.base(c), HTTP: client, Access: access, Realm: set["realm"], Currency: m.Currency, Form: set["form"],
+			Base: cloud.base(c), HTTP: client, Access: access, Realm: set["realm"], Currency: m.Currency, Form: form,
 			Untaxed: set["untaxed"], Deposit: set["deposit"], ClassBy: set["class"], LocationBy: set["location"], Filed: filed, Now: cloud.Now,
 		})
 	}

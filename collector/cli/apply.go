@@ -1,15 +1,20 @@
 package cli
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/merchant"
+	"tillbook.example/tillbook/collector/storage"
 	"tillbook.example/tillbook/shared/problem"
 )
 
@@ -43,6 +48,11 @@ func (e env) apply() *cobra.Command {
 			if err := merchant.CheckFolders(replace(all, merchants)); err != nil {
 				return problem.With("file", fmt.Errorf("%s: %w", file, err))
 			}
+			for _, m := range merchants {
+				if err := keepsForms(cmd.Context(), db, all, m); err != nil {
+					return problem.With("file", fmt.Errorf("%s: %w", file, err))
+				}
+			}
 			var results []applied
 			for _, m := range merchants {
 				changed, err := db.Apply(cmd.Context(), m, time.Now())
@@ -69,6 +79,30 @@ func (e env) apply() *cobra.Command {
 	cmd.Flags().StringVarP(&file, "file", "f", "", "the file")
 	_ = cmd.MarkFlagRequired("file") // fails only for a flag that does not exist
 	return cmd
+}
+
+// keepsForms refuses a change by which days that are posted would be looked for in
+// another form.
+func keepsForms(ctx context.Context, db *storage.DB, all []merchant.Merchant, changed merchant.Merchant) error {
+	i := slices.IndexFunc(all, func(m merchant.Merchant) bool { return m.ID == changed.ID })
+	if i < 0 {
+		return nil
+	}
+	for _, c := range changed.Connections {
+		was, known := all[i].Connection(c.ID)
+		if !known || !was.Reformed(c) {
+			continue
+		}
+		days, err := db.Days(ctx, changed.ID)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(days, func(d day.StoreDay) bool { return d.Entry > 0 }) {
+			return fmt.Errorf("merchant %s, connection %s: days are posted in the form %q; another form holds from a day on: set %s to the form until then and %s to its first day (one change at a time)",
+				changed.ID, c.ID, cmp.Or(was.Settings[merchant.SettingForm], "that the books choose"), merchant.SettingFormBefore, merchant.SettingFormFrom)
+		}
+	}
+	return nil
 }
 
 // replace returns all with those of changed in their places.

@@ -22,6 +22,24 @@ const (
 	SettingFiledTo = "tax_filed_to"
 )
 
+// Settings of targets that have forms. A day keeps the form of its first posting,
+// so another form holds from a day on.
+const (
+	SettingForm       = "form"
+	SettingFormBefore = "form_before" // the form of the days before
+	SettingFormFrom   = "form_from"   // first business day of SettingForm
+)
+
+// Reformed reports whether a changed connection would look for days before a day
+// in another form than they were booked in.
+func (c Connection) Reformed(changed Connection) bool {
+	was, is := c.Settings, changed.Settings
+	if was[SettingForm] == is[SettingForm] {
+		return was[SettingFormFrom] != is[SettingFormFrom] || was[SettingFormBefore] != is[SettingFormBefore]
+	}
+	return is[SettingFormFrom] == "" || was[SettingForm] != "" && is[SettingFormBefore] != was[SettingForm] || was[SettingFormFrom] != ""
+}
+
 // What becomes of a day that nothing may change any more.
 const (
 	Hold        = "hold"
@@ -42,15 +60,19 @@ var targets = map[string]map[string]setting{
 		"format": {required: true, words: []string{"hledger", "beancount"}},
 	},
 	"xero": {
-		"tenant":   {required: true}, // of the organisation, as Xero names it
-		"form":     {words: []string{"journal", "invoice", "payments"}},
+		"tenant": {required: true}, // of the organisation, as Xero names it
+		"form":   {words: []string{"journal", "invoice", "payments"}},
+		// The form of days before form_from.
+		"form_before": {words: []string{"journal", "invoice", "payments"}}, "form_from": {check: aDay},
 		"contact":  {}, // whom invoices are addressed to
 		"rounding": {}, // account for the tills' tax less Xero's
 		"url":      {check: SecureURL},
 	},
 	"quickbooks": {
-		"realm":    {required: true}, // of the company
-		"form":     {words: []string{"journal", "receipt"}},
+		"realm": {required: true}, // of the company
+		"form":  {words: []string{"journal", "receipt"}},
+		// The form of days before form_from.
+		"form_before": {words: []string{"journal", "receipt"}}, "form_from": {check: aDay},
 		"untaxed":  {}, // tax code of lines outside the scope of tax
 		"deposit":  {}, // account that receipts are deposited to
 		"class":    {}, // the dimension that is a class
@@ -111,6 +133,9 @@ func (p *problems) connection(path string, c Connection) {
 	all := maps.Clone(own)
 	maps.Copy(all, settings)
 	p.settings(path, "target "+c.Target, c.Settings, all)
+	if (c.Settings[SettingFormBefore] == "") != (c.Settings[SettingFormFrom] == "") {
+		p.add(path+".settings", "%s and %s belong together: the form of days before a day", SettingFormBefore, SettingFormFrom)
+	}
 }
 
 // settings checks what is set of what can be set.
