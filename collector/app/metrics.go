@@ -39,6 +39,7 @@ type figures struct {
 	sessions, batches, records, rejected, forks, refusals                 *prometheus.Desc
 	broker, dropped                                                       *prometheus.Desc
 	recovered, unrecovered, copies, up                                    *prometheus.Desc
+	clearing, clearOpen, clearHeld                                        *prometheus.Desc
 	failing, stopped                                                      *prometheus.Desc
 	dark, oldestDay                                                       *prometheus.Desc
 	connections, turnedAway                                               *prometheus.Desc
@@ -77,6 +78,9 @@ func (a *App) registry() (*prometheus.Registry, error) {
 		copies:      desc("certificates_copied_total", "Uses of an agent's certificate that another had taken the place of, since start."),
 		failing:     desc("merchants_failing", "Merchants by how many days in a row did not reach the books, each under its highest number; looked at hourly.", "days"),
 		stopped:     desc("merchants_stopped", "Merchants that a person paused or that were stopped because nothing reached their books; looked at hourly."),
+		clearing:    desc("clearing_accounts", "Accounts of payment providers by whether something is open that somebody has to look into, at their newest comparison.", "state"),
+		clearOpen:   desc("clearing_open_since_timestamp_seconds", "The day, as midnight UTC, since which the oldest difference with a payment provider is open; 0 if none is."),
+		clearHeld:   desc("clearing_held_since_timestamp_seconds", "The day, as midnight UTC, since which a payment provider has held the oldest of what it owes; 0 if none owes anything."),
 		differ:      desc("books_differ", "Differences between the books and what was posted that wait for a person, by code.", "code"),
 		doubles:     desc("books_doubles_total", "Second documents of one posting that were taken off the books, ever."),
 		up:          desc("database_up", "1 if the database answered this scrape."),
@@ -96,7 +100,7 @@ func (a *App) registry() (*prometheus.Registry, error) {
 func (f *figures) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		f.agents, f.work, f.skewed, f.days, f.postings, f.unsent, f.oldest, f.broken, f.audited,
-		f.sessions, f.batches, f.records, f.rejected, f.forks, f.refusals, f.broker, f.dropped, f.recovered, f.unrecovered, f.copies, f.up, f.failing, f.stopped, f.dark, f.oldestDay, f.connections, f.turnedAway, f.differ, f.doubles,
+		f.sessions, f.batches, f.records, f.rejected, f.forks, f.refusals, f.broker, f.dropped, f.recovered, f.unrecovered, f.copies, f.up, f.failing, f.stopped, f.dark, f.oldestDay, f.clearing, f.clearOpen, f.clearHeld, f.connections, f.turnedAway, f.differ, f.doubles,
 	} {
 		out <- d
 	}
@@ -227,7 +231,7 @@ func (f *figures) database(ctx context.Context, gauge func(*prometheus.Desc, flo
 	for _, s := range postings {
 		gauge(f.postings, float64(counts.Postings[s]), s)
 	}
-	return nil
+	return f.standings(ctx, gauge)
 }
 
 // midnight is the second at which a day begins at UTC, 0 for no day. Stores lie

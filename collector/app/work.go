@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"tillbook.example/tillbook/collector/clearing"
 	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/drift"
 	"tillbook.example/tillbook/collector/feed"
@@ -28,13 +29,14 @@ const watchEvery = time.Hour
 
 // worker is the role work: what is done with what came in.
 type worker struct {
-	closer *day.Closer
-	poster *posting.Poster
-	watch  *day.Watch
-	drift  *drift.Checker
-	open   Opener
-	share  *work.Share // nil where no other collector works on the database
-	feeds  *feed.Runner
+	closer  *day.Closer
+	poster  *posting.Poster
+	watch   *day.Watch
+	drift   *drift.Checker
+	open    Opener
+	share   *work.Share // nil where no other collector works on the database
+	feeds   *feed.Runner
+	clearer *clearing.Clearer
 }
 
 func (a *App) openWorker() (*worker, error) {
@@ -43,16 +45,18 @@ func (a *App) openWorker() (*worker, error) {
 		return nil, err
 	}
 	w := &worker{
-		closer: &day.Closer{Store: a.db, Now: a.clock, Mapping: a.db.Mapping, Glances: a.db.Glances, Rest: min(2*a.config.Work.Every, longestRest), Most: catchUp},
-		poster: &posting.Poster{Store: a.db, Directory: a.db, Target: open, Now: a.clock},
-		watch:  &day.Watch{Store: a.db, Now: a.clock, Logger: a.log},
-		drift:  &drift.Checker{Store: a.db, Directory: a.db, Target: open, Now: a.clock},
-		open:   open,
-		feeds:  a.openFeeds(),
+		closer:  &day.Closer{Store: a.db, Now: a.clock, Mapping: a.db.Mapping, Glances: a.db.Glances, Rest: min(2*a.config.Work.Every, longestRest), Most: catchUp},
+		poster:  &posting.Poster{Store: a.db, Directory: a.db, Target: open, Now: a.clock},
+		watch:   &day.Watch{Store: a.db, Now: a.clock, Logger: a.log},
+		drift:   &drift.Checker{Store: a.db, Directory: a.db, Target: open, Now: a.clock},
+		open:    open,
+		feeds:   a.openFeeds(),
+		clearer: NewClearer(a.db, a.clock),
 	}
 	if a.config.Database.DSN != "" { // others may work on it too
 		w.share = &work.Share{Store: a.db, Holder: rand.Text(), Term: a.config.Work.Term}
-		w.closer.Share, w.poster.Share, w.drift.Share, w.feeds.Share = w.share, w.share, w.share, w.share
+		w.closer.Share, w.poster.Share, w.drift.Share = w.share, w.share, w.share
+		w.feeds.Share, w.clearer.Share = w.share, w.share
 	}
 	return w, nil
 }
@@ -114,6 +118,7 @@ func (w *worker) run(inHand context.Context, a *App) error {
 		return nil
 	})
 	group.Go(func() error { return a.pullRegularly(ctx) })
+	group.Go(func() error { return a.clearRegularly(ctx, working) })
 	return group.Wait()
 }
 

@@ -24,7 +24,8 @@ const (
 	partly = "partly"
 	open   = "open"
 
-	noFeed = "a feed that states such facts"
+	noFeed    = "a feed that states such facts"
+	noPosting = "posting the entry of a payout, dispute or fee: it is compared and its entry can be made"
 )
 
 // of names worked entries by their names.

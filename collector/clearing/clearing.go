@@ -296,13 +296,19 @@ func (r Run) Open() Open {
 	return o
 }
 
-// Held returns since when the provider has held the oldest of what it owes; empty
-// where it owes nothing.
+// Held returns since when the provider has held the oldest of what it owes, taking
+// it that it pays the oldest first; empty where it owes nothing.
 func (r Run) Held() bizday.Day {
-	if r.Result.Owed == 0 || len(r.Result.Unsettled) == 0 {
-		return ""
+	rest, since := r.Result.Owed, bizday.Day("")
+	for _, u := range slices.Backward(r.Result.Unsettled) {
+		if rest <= 0 {
+			break
+		}
+		if u.Amount > 0 {
+			rest, since = rest-u.Amount, u.Day
+		}
 	}
-	return r.Result.Unsettled[0].Day
+	return since
 }
 
 // Proposal returns a proposal of the run by its id, or by the begin of it where

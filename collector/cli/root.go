@@ -13,6 +13,7 @@ import (
 
 	"tillbook.example/tillbook/collector/app"
 	"tillbook.example/tillbook/collector/backup"
+	"tillbook.example/tillbook/collector/clearing"
 	"tillbook.example/tillbook/collector/drift"
 	"tillbook.example/tillbook/collector/export"
 	"tillbook.example/tillbook/collector/fleet"
@@ -37,6 +38,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func command() env {
 	return env{&program.Program{Name: "tillbook-collector", EnvPrefix: app.EnvPrefix, DefaultData: app.Defaults().Data, ConfigFile: "collector.yaml", Codes: []program.Code{
 		{Of: storage.ErrNone, Code: "not_stored"}, {Of: fleet.ErrUnknown, Code: "not_stored"},
+		{Of: clearing.ErrNone, Code: "not_stored"}, {Of: clearing.ErrDiffers, Code: "run_differs"},
 		{Of: drift.ErrDecided, Code: "not_stored"}, {Of: oauth.ErrNone, Code: app.CodeConnect}, {Of: target.ErrDisconnected, Code: app.CodeConnect},
 		{Of: backup.ErrDamaged, Code: "backup_damaged"}, {Of: backup.ErrThere, Code: "in_the_way"}, {Of: export.ErrThere, Code: "in_the_way"}, {Of: backup.ErrOpen, Code: "database_open"},
 		{Of: backup.ErrOther, Code: "backup_unfit"}, {Of: backup.ErrVersion, Code: "backup_unfit"},
@@ -47,7 +49,7 @@ func (e env) root() *cobra.Command {
 	root := e.Root("Takes in sales from stores, closes and proves their days, and posts them to the books")
 	root.AddCommand(
 		e.serve(), e.migrate(), e.apply(), e.export(), e.erase(), e.joinCode(), e.agents(), e.revoke(), e.authority(),
-		e.days(), e.entry(), e.proof(), e.accept(), e.reopen(), e.post(), e.undo(), e.repost(), e.drift(), e.pause(), e.resume(), e.entered(), e.rejected(), e.conflicts(), e.settle(), e.connect(), e.disconnect(), e.secrets(), e.feed(), e.verify(), e.log(), e.backup(), e.restore(), e.status(),
+		e.days(), e.entry(), e.proof(), e.accept(), e.reopen(), e.post(), e.undo(), e.repost(), e.drift(), e.pause(), e.resume(), e.entered(), e.rejected(), e.conflicts(), e.settle(), e.payouts(), e.unmatched(), e.match(), e.connect(), e.disconnect(), e.secrets(), e.feed(), e.verify(), e.log(), e.backup(), e.restore(), e.status(),
 		e.sandbox(), e.Config(origins), Preview(),
 		e.whatIf(), e.taxes(),
 	)
