@@ -48,6 +48,9 @@ type App struct {
 	worker   *worker   // nil without the role work
 	ops      net.Listener
 
+	webhooks    net.Listener // nil where no vendor tells of changes
+	webhookKeys map[string][]byte
+
 	stopping atomic.Bool
 	quit     chan struct{} // closed where no more work is begun
 	leave    chan struct{} // closed where agents are to leave
@@ -107,6 +110,11 @@ func New(ctx context.Context, config Config, log *slog.Logger, options ...Option
 			return nil, err
 		}
 	}
+	if a.roles.Web {
+		if err = a.openWebhooks(); err != nil {
+			return nil, err
+		}
+	}
 	for _, option := range options {
 		option(a)
 	}
@@ -161,6 +169,10 @@ func (a *App) Run(ctx context.Context) error {
 	if a.worker != nil {
 		part(a.worker.run)
 	}
+	if a.webhooks != nil {
+		part(a.serveWebhooks)
+		told = append(told, "webhooks", a.WebhooksAddr())
+	}
 	group.Go(func() error { return a.serveOps(running) }) // to the end, for health and figures
 	group.Go(func() error {
 		defer end()
@@ -209,7 +221,7 @@ func (a *App) stop(asked, running context.Context, parts *sync.WaitGroup) {
 // Close gives everything back.
 func (a *App) Close() error {
 	var problems []error
-	listeners := []net.Listener{a.ops}
+	listeners := []net.Listener{a.ops, a.webhooks}
 	if a.entrance != nil {
 		listeners = append(listeners, a.entrance.listener)
 	}

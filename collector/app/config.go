@@ -30,6 +30,7 @@ type Config struct {
 	Agents   Agents   `koanf:"agents"`
 	MQTT     MQTT     `koanf:"mqtt"`
 	Clouds   Clouds   `koanf:"clouds"`
+	Webhooks Webhooks `koanf:"webhooks"`
 	Ops      Ops      `koanf:"ops"`
 	Work     Work     `koanf:"work"`
 	Stop     Stop     `koanf:"stop"`
@@ -66,10 +67,16 @@ type Clouds struct {
 type CloudApp struct {
 	ClientID         string `koanf:"client_id"` // empty: nothing is posted there
 	ClientSecretFile string `koanf:"client_secret_file"`
+	WebhookKeyFile   string `koanf:"webhook_key_file"` // what the vendor signs its messages with; empty: none is taken
 	API              string `koanf:"api"`
 	Authorize        string `koanf:"authorize"` // where a merchant consents
 	Token            string `koanf:"token"`
 	Revoke           string `koanf:"revoke"`
+}
+
+// Webhooks is where vendors tell of changes, behind something that speaks TLS.
+type Webhooks struct {
+	Listen string `koanf:"listen"` // empty: nowhere
 }
 
 // Ops is where metrics and health are.
@@ -178,6 +185,11 @@ func (c Config) Check() error {
 	for key, address := range map[string]string{"agents.listen": c.Agents.Listen, "ops.listen": c.Ops.Listen} {
 		if _, _, err := net.SplitHostPort(address); err != nil {
 			bad(key, "%q is not an address (HOST:PORT)", address)
+		}
+	}
+	if at := c.Webhooks.Listen; at != "" {
+		if _, _, err := net.SplitHostPort(at); err != nil {
+			bad("webhooks.listen", "%q is not an address (HOST:PORT)", at)
 		}
 	}
 	if len(c.Agents.Hosts) == 0 {
