@@ -268,7 +268,7 @@ func (f *fleetOfTwo) settle(random *mathrand.Rand, databases []*storage.DB, repl
 			group.Go(func() { r.work(point, nth) })
 		}
 		group.Wait()
-		due, err := f.db.Due(f.Context())
+		due, err := f.db.Due(f.Context(), "")
 		f.must(err)
 		open, err := f.db.Unsettled(f.Context())
 		f.must(err)
