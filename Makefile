@@ -120,6 +120,10 @@ days: ## the books over DAYS (10000) random days of a shop that does everything
 	TILLBOOK_DAYS=$(DAYS) go test -count=1 -v -timeout 2h -run 'ShopDay|RevisionsOfADay|Voids|Jurisdiction|FoundFromItsLines' ./collector/books
 	TILLBOOK_DAYS=$(DAYS) go test -count=1 -v -timeout 2h -run InTheCloud ./collector/posting
 
+tryton: ## a real Tryton (Debian's): its conformance, and 200 days posted by a collector that is killed at each step
+	go test -count=1 -v -timeout 1h ./collector/target/tryton
+	TILLBOOK_TRYTON_DAYS=200 go test -count=1 -v -timeout 1h -run WhoeverDiesWhen ./collector/posting
+
 mutate: ## MUTANTS (100) mistakes made one at a time in each pure room: do its tests notice? PKG=shared/money narrows; SEED=
 	@for folder in $(or $(PKG),shared/money shared/bizday shared/document collector/books collector/reconcile); do \
 		go run ./internal/mutate -n $(MUTANTS) -seed $(SEED) $$folder || failed=1; done; exit $${failed:-0}

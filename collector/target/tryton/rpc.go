@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -30,7 +31,10 @@ func encode(method string, parameters []any) ([]byte, error) {
 	return body, nil
 }
 
-// decode reads an answer. What Tryton refused in words is ErrRefused.
+// errSaid: Tryton says in words why it does not do a thing.
+var errSaid = errors.New("Tryton says")
+
+// decode reads an answer.
 func decode(body []byte, into any) error {
 	var answer struct {
 		Result json.RawMessage `json:"result"`
@@ -75,7 +79,7 @@ func failure(parts []any) error {
 	text = strings.Join(strings.Fields(text), " ")
 	switch kind {
 	case "UserError", "UserWarning":
-		return fmt.Errorf("%w: Tryton says: %.500s", target.ErrRefused, text)
+		return fmt.Errorf("%w: %.500s", errSaid, text)
 	case "LoginException":
 		return fmt.Errorf("%w: Tryton asks for more than a password", target.ErrDisconnected)
 	}
@@ -98,8 +102,11 @@ func (b *Books) call(ctx context.Context, writes bool, into any, method string, 
 		return fmt.Errorf("%s: %w: status %d", method, target.ErrRefused, response.Status)
 	}
 	err = decode(response.Body, into)
-	if err != nil && !writes {
+	switch {
+	case err != nil && !writes: // what is read may have been deleted in that moment
 		err = fmt.Errorf("%w: %w", target.ErrUnavailable, err)
+	case errors.Is(err, errSaid):
+		err = fmt.Errorf("%w: %w", target.ErrRefused, err)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", method, err)

@@ -124,8 +124,10 @@ func (a *Access) logIn(ctx context.Context, password string) (string, error) {
 		return "", fmt.Errorf("log in: %w: status %d", target.ErrUnavailable, response.StatusCode)
 	}
 	var session []any
-	if err := decode(text, &session); err != nil {
+	if err := decode(text, &session); errors.Is(err, target.ErrDisconnected) {
 		return "", fmt.Errorf("log in: %w", err)
+	} else if err != nil {
+		return "", fmt.Errorf("log in: %w: %w", target.ErrUnavailable, err)
 	}
 	if len(session) != 2 {
 		return "", fmt.Errorf("log in: %w: the answer is no session", target.ErrUnavailable)

@@ -95,6 +95,12 @@ func (b *Books) Post(ctx context.Context, p target.Payload) (target.Receipt, err
 	var refusal, kept error // why posting our draft, or deleting another, was refused
 	for round := range rounds {
 		found, err := b.find(ctx, s, p.Reference)
+		if errors.Is(err, errSaid) && round < rounds-1 { // somebody deletes drafts
+			if err := wait(ctx, yields); err != nil {
+				return target.Receipt{}, err
+			}
+			continue
+		}
 		if err != nil {
 			return target.Receipt{}, err
 		}
@@ -143,7 +149,7 @@ func (b *Books) Post(ctx context.Context, p target.Payload) (target.Receipt, err
 			return target.Receipt{}, fmt.Errorf("post %s: %w", p.Reference, err)
 		}
 		// Refused, or posted or deleted by another: what is there says which.
-		if still, findErr := b.find(ctx, s, p.Reference); findErr != nil {
+		if still, findErr := b.find(ctx, s, p.Reference); findErr != nil && !errors.Is(findErr, errSaid) {
 			return target.Receipt{}, findErr
 		} else if slices.ContainsFunc(still, func(m move) bool { return m.id == keep.id && m.state == draft }) {
 			refusal = fmt.Errorf("post %s: %w", p.Reference, err)
