@@ -172,6 +172,13 @@ func restoring(t *testing.T, s *place) {
 	// The till sells on before the collector is back.
 	sell(dayAfter, 27, 27)
 	s.collector()
+	if s.server != nil { // nothing tells whether the agent was revoked since
+		out, code, err := s.Call(s.ctx, installation.Collector, "collector", "resume", "corner")
+		if err == nil || code != 2 || !strings.Contains(err.Error(), "whether they were revoked") {
+			t.Errorf("resumed before the agent was admitted: exit %d, %v, %s", code, err, out)
+		}
+		s.call(installation.Collector, "collector", "admit", "corner", "--all")
+	}
 	s.holds(27)
 	s.sent("agent")
 	var resumed struct {
@@ -230,8 +237,12 @@ func (p *place) putBack() {
 	var restored struct {
 		Merchants []string `json:"merchants"`
 		Aside     string   `json:"aside"`
+		Doubted   []any    `json:"doubted"`
 	}
 	p.must(p.Ask(p.ctx, &restored, installation.Collector, "collector", args...))
+	if (len(restored.Doubted) == 1) != (p.server != nil) {
+		p.t.Errorf("it is not known of %v whether they may speak", restored.Doubted)
+	}
 	if len(restored.Merchants) != 1 || restored.Merchants[0] != "corner" {
 		p.t.Errorf("paused are %v", restored.Merchants)
 	}

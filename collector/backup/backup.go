@@ -83,10 +83,58 @@ type Database interface {
 	// a database on a server. It does not sync it.
 	CopyTo(ctx context.Context, path string) error
 	Migrate(ctx context.Context) error
-	// Restored makes it a database that was put back, and returns its merchants,
-	// which are stopped from now on. Again, it changes no more than that.
-	Restored(ctx context.Context, at time.Time) ([]string, error)
+	// Standing returns who may speak and what opens books.
+	Standing(ctx context.Context) (Standing, error)
+	// Restored makes it a database that was put back. How things stood last, where
+	// that is known, is taken over; where it is not (nil) no agent may speak until
+	// a person admits it. Again, it changes no more than that.
+	Restored(ctx context.Context, at time.Time, last *Standing) (Aftermath, error)
 	Close() error
+}
+
+// Standing is who may speak and what opens books, by a database.
+type Standing struct {
+	Agents []Agent
+	Tokens []Token
+}
+
+// Agent is whether one may speak.
+type Agent struct {
+	Merchant  string    `json:"merchant"`
+	Agent     string    `json:"agent"`
+	Store     string    `json:"store"`
+	Host      string    `json:"host"`
+	RevokedAt time.Time `json:"revoked_at,omitzero"`
+}
+
+// Token is what opens a connection's books, sealed. Systems give a new one with
+// each use or some, and let the old one lapse.
+type Token struct {
+	Merchant, Connection string
+	Access, Refresh      []byte
+	Expiry, Until        time.Time
+	Ended                string
+	Version              int64
+}
+
+// Connection is one whose token is that of the backup.
+type Connection struct {
+	Merchant   string `json:"merchant"`
+	Connection string `json:"connection"`
+}
+
+// Aftermath is what a restore leaves people to look at.
+type Aftermath struct {
+	Merchants []string `json:"merchants"` // all stopped
+	// Revoked since the backup, by the database that was set aside, and again here.
+	Revoked []Agent `json:"revoked"`
+	// Doubted may have been revoked since the backup: none may speak until it is
+	// admitted.
+	Doubted []Agent `json:"doubted"`
+	// Joined since the backup, by the database that was set aside: they join again.
+	Joined []Agent `json:"joined"`
+	// Connections whose token may have been renewed or given back since.
+	Connections []Connection `json:"connections"`
 }
 
 // Opener opens the database in a file, without changing its tables.

@@ -2,6 +2,7 @@ package backup_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
@@ -270,6 +271,46 @@ func TestWhatCannotBeReadIsSetAsideAsItIs(t *testing.T) {
 			if kept, err := os.ReadFile(filepath.Join(folder, aside)); err != nil || string(kept) != text {
 				t.Errorf("%d bytes were kept, not %d: %v", len(kept), len(text), err)
 			}
+		})
+	}
+}
+
+func TestARestoreAsksTheDatabaseThatItSetsAsideWhoWasRevoked(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change           func(place) // of what stands where the backup is put back
+		revoked, doubted int
+	}{
+		"what became of it":   {func(place) {}, 1, 0},
+		"nothing":             {func(p place) { p.must(os.Remove(p.path)) }, 0, 1},
+		"what cannot be read": {func(p place) { p.must(os.WriteFile(p.path, []byte(strings.Repeat("no ", 9000)), 0o600)) }, 0, 1},
+		"another database":    {func(p place) { other := newPlace(p.T); p.must(other.db.Close()); p.must(os.Rename(other.path, p.path)) }, 0, 1},
+		"one that lacks the log's end": {func(p place) {
+			db, err := sql.Open("sqlite", "file:"+p.path)
+			p.must(err)
+			_, err = db.ExecContext(p.Context(), `DELETE FROM act`)
+			p.must(errors.Join(err, db.Close()))
+		}, 0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPlace(t)
+			p.create()
+			p.must(p.db.Revoke(t.Context(), "acme", "agent-1", noon))
+			p.must(p.db.Close())
+			c.change(p)
+			r, err := p.restore(p.path, true)
+			p.must(err)
+			if len(r.Revoked) != c.revoked || len(r.Doubted) != c.doubted {
+				t.Errorf("revoked %+v, doubted %+v", r.Revoked, r.Doubted)
+			}
+			db, err := storage.Open(t.Context(), storage.Options{Path: p.path})
+			p.must(err)
+			err = fleet.Allowed(t.Context(), db, fleet.Identity{Merchant: "acme", Store: "leeds", Agent: "agent-1"})
+			if err == nil {
+				t.Error("the agent that was revoked may speak")
+			}
+			p.must(db.Close())
 		})
 	}
 }

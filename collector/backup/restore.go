@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -28,9 +29,9 @@ type Where struct {
 
 // Restored is what became of a restore.
 type Restored struct {
-	Manifest  Manifest `json:"manifest"`
-	Merchants []string `json:"merchants"` // all stopped
-	Aside     string   `json:"aside,omitempty"`
+	Manifest Manifest `json:"manifest"`
+	Aside    string   `json:"aside,omitempty"`
+	Aftermath
 }
 
 // logs are the files that SQLite may have beside a database.
@@ -50,11 +51,12 @@ func Restore(ctx context.Context, w Where, folder string) (r Restored, err error
 		return fail(errors.New("it has a manifest only: put the database back by its server's own means"))
 	}
 	if w.Fill != nil {
-		if r.Merchants, err = w.fill(ctx, folder, r.Manifest); err != nil {
+		if r.Aftermath, err = w.fill(ctx, folder, r.Manifest); err != nil {
 			return fail(err)
 		}
 		return r, nil
 	}
+	var last *Standing
 	_, err = os.Lstat(w.Path)
 	there := err == nil
 	switch {
@@ -64,7 +66,12 @@ func Restore(ctx context.Context, w Where, folder string) (r Restored, err error
 		return fail(fmt.Errorf("database %s: %w", w.Path, ErrThere))
 	case there:
 		// One that cannot be read any more is no obstacle: it is set aside as it is.
-		if err := w.Alone(ctx, w.Path); errors.Is(err, ErrOpen) {
+		err := w.Alone(ctx, w.Path)
+		if err == nil {
+			last = w.last(ctx, r.Manifest)
+			err = w.Alone(ctx, w.Path)
+		}
+		if errors.Is(err, ErrOpen) {
 			return fail(err)
 		}
 	}
@@ -73,7 +80,7 @@ func Restore(ctx context.Context, w Where, folder string) (r Restored, err error
 		return fail(err)
 	}
 	defer func() { err = errors.Join(err, remove(fresh)) }()
-	if r.Merchants, err = w.prepare(ctx, folder, r.Manifest, fresh); err != nil {
+	if r.Aftermath, err = w.prepare(ctx, folder, r.Manifest, fresh, last); err != nil {
 		return fail(err)
 	}
 	aside := w.Path + ".before-" + w.Now.UTC().Format("20060102T150405Z")
@@ -99,46 +106,75 @@ func Restore(ctx context.Context, w Where, folder string) (r Restored, err error
 
 // fill fills a database on a server, from a file in a scratch folder, one of the
 // system's temporary files.
-func (w Where) fill(ctx context.Context, folder string, m Manifest) (merchants []string, err error) {
+func (w Where) fill(ctx context.Context, folder string, m Manifest) (a Aftermath, err error) {
 	scratch, err := os.MkdirTemp("", "tillbook-restore-")
 	if err != nil {
-		return nil, err
+		return a, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
 	path := filepath.Join(scratch, copyName)
-	if merchants, err = w.prepare(ctx, folder, m, path); err != nil {
-		return nil, err
+	if a, err = w.prepare(ctx, folder, m, path, nil); err != nil {
+		return a, err
 	}
-	return merchants, w.Fill(ctx, path)
+	return a, w.Fill(ctx, path)
 }
 
 // prepare makes a file that holds the copy as a database that was put back.
-func (w Where) prepare(ctx context.Context, folder string, m Manifest, path string) (merchants []string, err error) {
+func (w Where) prepare(ctx context.Context, folder string, m Manifest, path string, last *Standing) (a Aftermath, err error) {
 	if err := unpack(ctx, folder, m, path); err != nil {
-		return nil, err
+		return a, err
 	}
 	db, err := w.Open(ctx, path)
 	if err != nil {
-		return nil, err
+		return a, err
 	}
-	merchants, err = func() ([]string, error) {
+	a, err = func() (Aftermath, error) {
 		have, want, err := db.Versions(ctx)
 		if err != nil {
-			return nil, err
+			return Aftermath{}, err
 		}
 		if have > want {
-			return nil, fmt.Errorf("its tables have version %d, this program's %d; use program %s or a later one: %w", have, want, m.Program, ErrVersion)
+			return Aftermath{}, fmt.Errorf("its tables have version %d, this program's %d; use program %s or a later one: %w", have, want, m.Program, ErrVersion)
 		}
 		if err := db.Migrate(ctx); err != nil {
-			return nil, err
+			return Aftermath{}, err
 		}
-		return db.Restored(ctx, w.Now)
+		return db.Restored(ctx, w.Now, last)
 	}()
 	if err := errors.Join(err, db.Close()); err != nil {
-		return nil, err
+		return a, err
 	}
 	_, err = seal(path)
-	return merchants, err
+	return a, err
+}
+
+// last is how things stand by the database that is going to be set aside. It is
+// nil where that cannot be read, or is not what became of the one that was backed
+// up: then it says nothing.
+func (w Where) last(ctx context.Context, m Manifest) *Standing {
+	db, err := w.Open(ctx, w.Path)
+	if err != nil {
+		return nil
+	}
+	have, want, err := db.Versions(ctx)
+	known := err == nil && have == want
+	if known {
+		incarnation, err := db.Incarnation(ctx)
+		known = err == nil && bytes.Equal(incarnation[:], m.Incarnation)
+	}
+	if known {
+		wrong, err := LogsMeet(ctx, db, m.Contents.Logs)
+		known = err == nil && len(wrong) == 0
+	}
+	var standing Standing
+	if known {
+		standing, err = db.Standing(ctx)
+		known = err == nil
+	}
+	if err := db.Close(); err != nil || !known {
+		return nil
+	}
+	return &standing
 }
 
 // remove removes a database's files.
@@ -162,7 +198,7 @@ func Take(ctx context.Context, db Database, folder string, now time.Time) (r Res
 	if err := holds(ctx, r.Manifest, db); err != nil {
 		return r, fmt.Errorf("restore %s: compare database with manifest: %w", folder, err)
 	}
-	if r.Merchants, err = db.Restored(ctx, now); err != nil {
+	if r.Aftermath, err = db.Restored(ctx, now, nil); err != nil {
 		return r, fmt.Errorf("restore %s: %w", folder, err)
 	}
 	return r, nil

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +12,9 @@ import (
 
 	"tillbook.example/tillbook/collector/app"
 	"tillbook.example/tillbook/collector/fleet"
+	"tillbook.example/tillbook/collector/storage"
 	"tillbook.example/tillbook/internal/program"
+	"tillbook.example/tillbook/shared/problem"
 )
 
 func (e env) joinCode() *cobra.Command {
@@ -68,8 +71,9 @@ type agentRow struct {
 	ExpiresAt    time.Time `json:"certificate_expires,omitzero"`
 	Recoveries   uint64    `json:"recoveries"` // certificates given after the one before had expired
 	RecoveredAt  time.Time `json:"recovered_at,omitzero"`
-	CopiedAt     time.Time `json:"copied_at,omitzero"` // another copy of the identity was seen
-	Skew         float64   `json:"clock_skew_seconds"` // its clock less ours, at its last heartbeat
+	CopiedAt     time.Time `json:"copied_at,omitzero"`  // another copy of the identity was seen
+	DoubtedAt    time.Time `json:"doubted_at,omitzero"` // since a restore, until it is admitted or revoked
+	Skew         float64   `json:"clock_skew_seconds"`  // its clock less ours, at its last heartbeat
 	// Metrics are the agent's own, as it last sent them, by name and labels.
 	Metrics map[string]float64 `json:"metrics,omitempty"`
 }
@@ -79,6 +83,8 @@ func (r agentRow) identity() string {
 	switch {
 	case r.Contact == fleet.Retired:
 		return "revoked"
+	case !r.DoubtedAt.IsZero():
+		return "ADMIT or revoke it"
 	case !r.CopiedAt.IsZero():
 		return "COPIED " + r.CopiedAt.UTC().Format(time.DateOnly)
 	case !r.RecoveredAt.IsZero():
@@ -120,7 +126,7 @@ func (e env) agents() *cobra.Command {
 					Merchant: a.Merchant, Store: a.Store, Agent: a.Agent, Contact: a.Contact(time.Now()), Work: a.Beat.Work, Host: a.Host,
 					Version: a.Version, SeenAt: a.SeenAt, CoveredTo: a.Beat.CoveredTo, Unsent: a.Beat.Unsent, OldestUnsent: a.Beat.OldestUnsent,
 					Refused: a.Beat.Refused, Quarantined: a.Beat.Quarantined, ExpiresAt: a.Newest.ExpiresAt,
-					Recoveries: a.Recoveries, RecoveredAt: a.RecoveredAt, CopiedAt: a.CopiedAt, Skew: a.Beat.Skew.Seconds(), Metrics: metrics,
+					Recoveries: a.Recoveries, RecoveredAt: a.RecoveredAt, CopiedAt: a.CopiedAt, DoubtedAt: a.DoubtedAt, Skew: a.Beat.Skew.Seconds(), Metrics: metrics,
 				})
 			}
 			return e.Print(cmd, rows, func(w io.Writer) error {
@@ -133,6 +139,59 @@ func (e env) agents() *cobra.Command {
 			})
 		},
 	}
+}
+
+func (e env) admit() *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use: "admit MERCHANT AGENT... | admit MERCHANT --all", Short: "After a restore: let agents speak that were not revoked since the backup", Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if all == (len(args) > 1) {
+				return problem.With("usage", errors.New("name the agents, or --all of them"))
+			}
+			return e.onDatabase(cmd, func(db *storage.DB) error {
+				agents := args[1:]
+				if all {
+					doubted, err := doubted(cmd.Context(), db, args[0])
+					if err != nil {
+						return err
+					}
+					agents = doubted
+				}
+				admitted := []string{}
+				for _, agent := range agents {
+					was, err := db.Admit(cmd.Context(), args[0], agent, time.Now())
+					if err != nil {
+						return err
+					}
+					if was {
+						admitted = append(admitted, agent)
+					}
+				}
+				return e.Print(cmd, map[string][]string{"admitted": admitted}, func(w io.Writer) error {
+					_, err := fmt.Fprintf(w, "%d agent(s) admitted\n", len(admitted))
+					return err
+				})
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "all of the merchant that wait for it")
+	return byFlag(cmd, new(string))
+}
+
+// doubted are a merchant's agents that wait to be admitted or revoked.
+func doubted(ctx context.Context, db *storage.DB, merchantID string) ([]string, error) {
+	agents, err := db.Agents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, a := range agents {
+		if a.Merchant == merchantID && a.RevokedAt.IsZero() && !a.DoubtedAt.IsZero() {
+			ids = append(ids, a.Identity.Agent)
+		}
+	}
+	return ids, nil
 }
 
 func (e env) revoke() *cobra.Command {

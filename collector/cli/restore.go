@@ -78,6 +78,11 @@ func (e env) putBack(ctx context.Context, config app.Config, folder string, repl
 	return backup.Restore(ctx, backup.Where{Open: openFile, Fill: db.Fill, Now: time.Now()}, folder)
 }
 
+// of names an agent.
+func of(a backup.Agent) string {
+	return fmt.Sprintf("%s of merchant %s, store %s, on %s", a.Agent, a.Merchant, a.Store, a.Host)
+}
+
 func printRestored(w io.Writer, r restored) error {
 	lines := []string{fmt.Sprintf("put back: %s; it is %s old", held(r.Manifest), (time.Duration(r.AgeSeconds) * time.Second).Round(time.Minute))}
 	if r.Aside != "" {
@@ -86,7 +91,19 @@ func printRestored(w io.Writer, r restored) error {
 	if r.NoAuthority {
 		lines = append(lines, "missing: "+authorityKey+" in the data folder; put it back before the start, or every agent must join anew")
 	}
-	lines = append(lines, "not in it: whatever was done since; join again the agents that joined since, revoke again those that were revoked, apply again what was configured")
+	for _, a := range r.Revoked {
+		lines = append(lines, fmt.Sprintf("revoked, as in the database that was set aside: agent %s", of(a)))
+	}
+	for _, a := range r.Joined {
+		lines = append(lines, fmt.Sprintf("joined since the backup, so it has to join again: agent %s", of(a)))
+	}
+	for _, a := range r.Doubted {
+		lines = append(lines, fmt.Sprintf("may have been revoked since, so it may not speak until you `admit` or `revoke` it: agent %s", of(a)))
+	}
+	for _, c := range r.Connections {
+		lines = append(lines, fmt.Sprintf("its access may have been renewed or given back since; `connect` it again if its days wait: connection %s of merchant %s", c.Connection, c.Merchant))
+	}
+	lines = append(lines, "not in it: whatever people did since; `log` says up to where it goes. Apply, accept, settle and erase again what was done later")
 	if len(r.Merchants) > 0 {
 		lines = append(lines, fmt.Sprintf("paused: %s; start the collector, wait until `agents` shows every agent online with nothing unsent, then `resume MERCHANT`", strings.Join(r.Merchants, ", ")))
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,6 +38,13 @@ func (e env) resume() *cobra.Command {
 			}
 			return e.onDatabase(cmd, func(db *storage.DB) error {
 				m, err := db.Merchant(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				waiting, err := doubted(cmd.Context(), db, m.ID)
+				if err == nil && len(waiting) > 0 {
+					err = problem.With("agents_doubted", fmt.Errorf("of agents %s it is not known since the restore whether they were revoked", strings.Join(waiting, ", ")))
+				}
 				if err != nil {
 					return err
 				}

@@ -48,7 +48,7 @@ func command() env {
 func (e env) root() *cobra.Command {
 	root := e.Root("Takes in sales from stores, closes and proves their days, and posts them to the books")
 	root.AddCommand(
-		e.serve(), e.migrate(), e.apply(), e.export(), e.erase(), e.joinCode(), e.agents(), e.revoke(), e.authority(),
+		e.serve(), e.migrate(), e.apply(), e.export(), e.erase(), e.joinCode(), e.agents(), e.revoke(), e.admit(), e.authority(),
 		e.days(), e.entry(), e.proof(), e.accept(), e.reopen(), e.post(), e.undo(), e.repost(), e.drift(), e.pause(), e.resume(), e.entered(), e.rejected(), e.conflicts(), e.settle(), e.payouts(), e.unmatched(), e.match(), e.connect(), e.disconnect(), e.secrets(), e.feed(), e.verify(), e.log(), e.backup(), e.restore(), e.status(),
 		e.sandbox(), e.Config(origins), Preview(),
 		e.whatIf(), e.taxes(),

@@ -24,6 +24,7 @@ const (
 	CopyGiven  Verdict = "copy_given"  // by a certificate that another took the place of, which is still valid
 	CopyDenied Verdict = "copy_denied" // by such a one that has expired
 	Denied     Verdict = "denied"      // the agent is revoked
+	Undecided  Verdict = "undecided"   // whether it is revoked is not known yet
 )
 
 // Judge says what becomes of a request and how the agent is known afterwards.
@@ -41,6 +42,8 @@ func Judge(agent Agent, ask Ask) (Agent, Verdict) {
 	switch {
 	case !agent.RevokedAt.IsZero():
 		return agent, Denied
+	case !agent.DoubtedAt.IsZero():
+		return agent, Undecided
 	case !first && ask.By.Key == agent.Before.Key && ask.Next.Key == newest.Key:
 		agent.Newest = ask.Next
 		return agent, Repeated

@@ -244,6 +244,8 @@ func (e *Enrolment) certify(ctx context.Context, ring *pki.Ring, identity Identi
 	switch verdict {
 	case Denied:
 		return nil, refused("revoked", "the agent was revoked")
+	case Undecided:
+		return nil, status.Error(codes.Unavailable, ErrDoubted.Error())
 	case CopyDenied:
 		e.copies.Add(1)
 		log.WarnContext(ctx, "certificate refused to a copy of an agent")
@@ -313,7 +315,8 @@ func peerCertificate(ctx context.Context) (*x509.Certificate, error) {
 	return info.State.VerifiedChains[0][0], nil
 }
 
-// Allowed returns nil if the agent may speak, ErrRevoked or ErrUnknown if not.
+// Allowed returns nil if the agent may speak, ErrRevoked or ErrUnknown if not, and
+// ErrDoubted if not yet.
 func Allowed(ctx context.Context, store Store, identity Identity) error {
 	agent, err := store.Agent(ctx, identity.Merchant, identity.Agent)
 	if err != nil {
@@ -324,6 +327,9 @@ func Allowed(ctx context.Context, store Store, identity Identity) error {
 	}
 	if !agent.RevokedAt.IsZero() {
 		return ErrRevoked
+	}
+	if !agent.DoubtedAt.IsZero() {
+		return ErrDoubted
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ type Agent struct {
 	Version    string
 	EnrolledAt time.Time
 	RevokedAt  time.Time // zero: may speak
+	DoubtedAt  time.Time // since when a restore left it open whether it was revoked; zero: it is known
 	SeenAt     time.Time // last Hello, batch or heartbeat
 	Beat       Beat
 
@@ -89,6 +90,7 @@ var (
 	ErrCode    = errors.New("join code unknown, used or expired")
 	ErrRevoked = errors.New("agent is revoked")
 	ErrUnknown = errors.New("agent unknown")
+	ErrDoubted = errors.New("the database was put back from a backup, and a person has to admit this agent again")
 )
 
 // Code is one join code; only a hash of it is stored.

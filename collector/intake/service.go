@@ -300,6 +300,9 @@ func (s *session) allowed(ctx context.Context) error {
 	case errors.Is(err, fleet.ErrRevoked), errors.Is(err, fleet.ErrUnknown):
 		return &refusal{code: RefusedRevoked, text: "this agent may no longer speak; enrol it again", cause: err}
 	}
+	if errors.Is(err, fleet.ErrDoubted) {
+		return busy(fleet.ErrDoubted.Error(), err)
+	}
 	return busy("whether this agent may speak could not be looked up", err)
 }
 

@@ -31,6 +31,7 @@ const (
 	Apply       = "apply"        // a configuration was stored
 	JoinCode    = "join-code"    // a code for an agent was made
 	Revoke      = "revoke"       // an agent may speak no more
+	Admit       = "admit"        // an agent of which a restore left open whether it was revoked may speak
 	Accept      = "accept"       // a difference of a day's proof
 	Reopen      = "reopen"       // a day is closed anew
 	Retry       = "post"         // a posting that was parked or refused is tried once more

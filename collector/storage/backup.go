@@ -2,31 +2,22 @@ package storage
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
-	"time"
 
 	"tillbook.example/tillbook/collector/backup"
-	"tillbook.example/tillbook/collector/day"
 	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/intake"
-	"tillbook.example/tillbook/collector/logbook"
 )
-
-// restoredBy is who stopped the merchants of a database that was put back.
-const restoredBy = "restore"
 
 const (
 	countContents query = `SELECT (SELECT count(*) FROM agent WHERE merchant <> $1), (SELECT count(*) FROM document WHERE merchant <> $1),
 		(SELECT count(*) FROM rejected WHERE merchant <> $1), (SELECT count(*) FROM store_day WHERE merchant <> $1),
 		(SELECT count(*) FROM entry WHERE merchant <> $1), (SELECT count(*) FROM posting WHERE merchant <> $1)`
-	selectStreams  query = `SELECT merchant, agent, epoch, id, stored, digest FROM epoch WHERE merchant <> $1 ORDER BY merchant, agent, epoch`
-	verifyEpoch    query = `UPDATE epoch SET verified = $4 WHERE merchant = $1 AND agent = $2 AND epoch = $3 AND verified < $4`
-	doubtPostings  query = `UPDATE posting SET state = 'unknown', error = 'before the restore: ' || error WHERE merchant = $1 AND state IN ('intended', 'refused')`
-	newIncarnation query = `UPDATE meta SET value = $1 WHERE name = 'incarnation'`
+	selectStreams query = `SELECT merchant, agent, epoch, id, stored, digest FROM epoch WHERE merchant <> $1 ORDER BY merchant, agent, epoch`
+	verifyEpoch   query = `UPDATE epoch SET verified = $4 WHERE merchant = $1 AND agent = $2 AND epoch = $3 AND verified < $4`
 )
 
 // Contents implements backup.Database.
@@ -90,43 +81,6 @@ func (db *DB) Verified(ctx context.Context, streams []backup.Stream) error {
 		}
 	}
 	return nil
-}
-
-// Restored implements backup.Database: what could have been sent after the copy
-// was made is unknown, so that it is looked up first; every merchant is stopped,
-// until a person sees that the agents have sent again what is missing; and last
-// the database has a new incarnation. Each merchant is a transaction of its own.
-func (db *DB) Restored(ctx context.Context, at time.Time) ([]string, error) {
-	merchants, err := db.Merchants(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var ids []string
-	for _, m := range merchants {
-		ids = append(ids, m.ID)
-		if err := db.write(ctx, m.ID, "mark postings of merchant "+m.ID+" as restored", func(tx *tx) error {
-			if _, err := tx.exec(insertStop, m.ID, micros(at), restoredBy, day.StopPaused); err != nil {
-				return err
-			}
-			if _, err := tx.exec(doubtPostings, m.ID); err != nil {
-				return err
-			}
-			return tx.note(act(m.ID, logbook.Restore, "", "", "", at))
-		}); err != nil {
-			return nil, err
-		}
-	}
-	var incarnation [16]byte
-	if _, err := rand.Read(incarnation[:]); err != nil {
-		return nil, fmt.Errorf("make incarnation: %w", err)
-	}
-	return ids, db.write(ctx, everyone, "make incarnation", func(tx *tx) error {
-		n, err := tx.exec(newIncarnation, incarnation[:])
-		if err == nil && n != 1 {
-			err = errors.New("there was none")
-		}
-		return err
-	})
 }
 
 // Alone brings all of a SQLite database into its one file and ends its log. It

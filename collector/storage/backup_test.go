@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tillbook.example/tillbook/collector/backup"
+	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/logbook"
 	"tillbook.example/tillbook/collector/storage"
 	"tillbook.example/tillbook/collector/storage/storagetest"
@@ -32,7 +34,8 @@ func TestADatabaseThatWasPutBackIsAnotherAndDoubtsWhatItWasAboutToSend(t *testin
 			if err != nil {
 				t.Fatal(err)
 			}
-			merchants, err := db.Restored(t.Context(), time.UnixMicro(7))
+			after, err := db.Restored(t.Context(), time.UnixMicro(7), nil)
+			merchants := after.Merchants
 			if err != nil || !slices.Equal(merchants, []string{"acme", "zeta"}) {
 				t.Fatalf("merchants %q: %v", merchants, err)
 			}
@@ -131,5 +134,88 @@ func TestADatabaseIsNotTakenAwayFromWhoHasItOpen(t *testing.T) {
 	}
 	if files, err := filepath.Glob(path + "*"); err != nil || len(files) != 1 {
 		t.Errorf("there is more than the one file: %q, %v", files, err)
+	}
+}
+
+func TestAfterARestoreNobodySpeaksOfWhomItIsNotKnownWhetherTheyMay(t *testing.T) {
+	t.Parallel()
+	for name, fresh := range map[string]func(testing.TB) func() *storage.DB{"SQLite": fresh, "PostgreSQL": freshPostgres} {
+		for _, known := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, known: %t", name, known), func(t *testing.T) {
+				t.Parallel()
+				db := fresh(t)()
+				storagetest.Settle(t, db, "acme")
+				must := func(err error) {
+					t.Helper()
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				for i, agent := range []string{"agent-2", "agent-3"} {
+					hash := [32]byte{byte(i + 1)}
+					must(db.AddCode(t.Context(), fleet.Code{Hash: hash, Merchant: "acme", Store: "leeds", ExpiresAt: time.Now().Add(time.Hour)}))
+					_, err := db.Redeem(t.Context(), hash, agent, "pc", "1", time.Now())
+					must(err)
+				}
+				must(db.Revoke(t.Context(), "acme", "agent-3", time.UnixMicro(3)))
+				// Since then agent-2 was revoked, agent-4 joined, and the token was renewed.
+				last, err := db.Standing(t.Context())
+				must(err)
+				if len(last.Agents) != 3 || len(last.Tokens) != 1 {
+					t.Fatalf("%+v", last)
+				}
+				last.Agents = append(last.Agents, backup.Agent{Merchant: "acme", Agent: "agent-4"})
+				last.Agents[1].RevokedAt = time.UnixMicro(5).UTC()
+				refresh := string(last.Tokens[0].Refresh)
+				last.Tokens[0].Version++
+				last.Tokens[0].Refresh = []byte("renewed")
+				of := &last
+				if !known {
+					of = nil
+				}
+				after, err := db.Restored(t.Context(), time.UnixMicro(7), of)
+				must(err)
+				names := func(agents []backup.Agent) (all string) {
+					for _, a := range agents {
+						all += a.Agent + " "
+					}
+					return all
+				}
+				now, err := db.Standing(t.Context())
+				must(err)
+				got := fmt.Sprintf("revoked %sdoubted %sjoined %stokens %d %q", names(after.Revoked), names(after.Doubted), names(after.Joined), len(after.Connections), now.Tokens[0].Refresh)
+				want := fmt.Sprintf("revoked doubted agent-1 agent-2 joined tokens 1 %q", refresh)
+				if known {
+					want = `revoked agent-2 doubted joined agent-4 tokens 0 "renewed"`
+				}
+				if got != want {
+					t.Errorf("%s\nnot\n%s", got, want)
+				}
+				may := func(agent string) error {
+					return fleet.Allowed(t.Context(), db, fleet.Identity{Merchant: "acme", Store: "leeds", Agent: agent})
+				}
+				one, two, three := may("agent-1"), may("agent-2"), may("agent-3")
+				if known {
+					if one != nil || !errors.Is(two, fleet.ErrRevoked) || !errors.Is(three, fleet.ErrRevoked) {
+						t.Errorf("%v, %v, %v", one, two, three)
+					}
+					return
+				}
+				if !errors.Is(one, fleet.ErrDoubted) || !errors.Is(two, fleet.ErrDoubted) || !errors.Is(three, fleet.ErrRevoked) {
+					t.Errorf("%v, %v, %v", one, two, three)
+				}
+				for _, want := range []bool{true, false} {
+					if admitted, err := db.Admit(t.Context(), "acme", "agent-1", time.Now()); err != nil || admitted != want {
+						t.Errorf("admitted: %t, %v", admitted, err)
+					}
+				}
+				if _, err := db.Admit(t.Context(), "acme", "nobody", time.Now()); !errors.Is(err, fleet.ErrUnknown) {
+					t.Errorf("nobody: %v", err)
+				}
+				if one, two := may("agent-1"), may("agent-2"); one != nil || !errors.Is(two, fleet.ErrDoubted) {
+					t.Errorf("once the first is admitted: %v, %v", one, two)
+				}
+			})
+		}
 	}
 }

@@ -34,7 +34,7 @@ const (
 	agentColumns = `SELECT a.merchant, a.agent, a.store, a.host, a.version, a.enrolled_at, a.revoked_at, a.seen_at,
 		a.unsent, a.oldest_unsent, a.refused, a.quarantined, a.work, a.skew, a.snapshot,
 		a.key, a.issuer, a.issued_at, a.expires_at, a.before_key, a.before_issuer, a.before_issued_at, a.before_expires_at,
-		a.recoveries, a.recovered_at, a.copied_at, coalesce((SELECT e.covered_to FROM epoch e
+		a.recoveries, a.recovered_at, a.copied_at, a.doubted_at, coalesce((SELECT e.covered_to FROM epoch e
 		WHERE e.merchant = a.merchant AND e.agent = a.agent ORDER BY e.epoch DESC LIMIT 1), 0) FROM agent a`
 	selectAgent  query = agentColumns + ` WHERE a.merchant = $1 AND a.agent = $2`
 	selectAgents query = agentColumns + ` ORDER BY a.merchant, a.store, a.agent`
@@ -126,13 +126,13 @@ func (t *tx) agents(q query, args ...any) ([]fleet.Agent, error) {
 }
 
 func scanAgent(scan func(...any) error) (a fleet.Agent, err error) {
-	var enrolled, revoked, seen, oldest, covered, unsent, refused, quarantined, recoveries, recovered, copied, skew int64
+	var enrolled, revoked, seen, oldest, covered, unsent, refused, quarantined, recoveries, recovered, copied, doubted, skew int64
 	var newest, before certificateRow
 	err = scan(&a.Merchant, &a.Identity.Agent, &a.Store, &a.Host, &a.Version, &enrolled, &revoked, &seen,
 		&unsent, &oldest, &refused, &quarantined, &a.Beat.Work, &skew, &a.Beat.Snapshot,
 		&newest.key, &newest.issuer, &newest.issued, &newest.expires, &before.key, &before.issuer, &before.issued, &before.expires,
-		&recoveries, &recovered, &copied, &covered)
-	a.EnrolledAt, a.RevokedAt, a.SeenAt = moment(enrolled), moment(revoked), moment(seen)
+		&recoveries, &recovered, &copied, &doubted, &covered)
+	a.EnrolledAt, a.RevokedAt, a.DoubtedAt, a.SeenAt = moment(enrolled), moment(revoked), moment(doubted), moment(seen)
 	a.Beat.Unsent, a.Beat.Refused, a.Beat.Quarantined = uint64(unsent), uint64(refused), uint64(quarantined)
 	a.Beat.OldestUnsent, a.Beat.CoveredTo = moment(oldest), moment(covered)
 	a.Beat.Skew = time.Duration(skew) * time.Microsecond
