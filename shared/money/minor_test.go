@@ -11,7 +11,7 @@ import (
 
 func TestPlacesOfCurrencies(t *testing.T) {
 	t.Parallel()
-	for code, want := range map[string]int{"EUR": 2, "USD": 2, "GBP": 2, "JPY": 0, "KRW": 0, "CLP": 0, "ISK": 0, "KWD": 3, "TND": 3, "HUF": 2} {
+	for code, want := range map[string]int{"EUR": 2, "USD": 2, "GBP": 2, "AZN": 2, "ZAR": 2, "JPY": 0, "KRW": 0, "CLP": 0, "ISK": 0, "KWD": 3, "TND": 3, "HUF": 2} {
 		if got, err := money.Places(code); err != nil || got != want {
 			t.Errorf("%s has %d places, %v, want %d", code, got, err, want)
 		}
