@@ -1,6 +1,7 @@
 package books_test
 
 import (
+	"encoding/json"
 	"strconv"
 	"testing"
 
@@ -59,4 +60,41 @@ func BenchmarkCanonical100000Receipts(b *testing.B) {
 		size = len(entry.Canonical())
 	}
 	b.ReportMetric(float64(size), "bytes")
+}
+
+// BenchmarkGrowth proves and books days of growing size.
+func BenchmarkGrowth(b *testing.B) {
+	for _, n := range []int{1_000, 10_000, 100_000, 1_000_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			in := day(ukMapping(b), busyDay(n)...)
+			b.ReportAllocs()
+			b.ResetTimer()
+			for b.Loop() {
+				proof := reconcile.Prove(reconcile.Input{Documents: in.Documents})
+				in.OverShort = reconcile.OverShort(proof)
+				if entry, problems := books.Build(in); len(problems) > 0 || len(entry.Lines) == 0 {
+					b.Fatal(problems)
+				}
+			}
+			b.StopTimer()
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/receipt")
+		})
+	}
+}
+
+// BenchmarkExplainALine finds the documents behind one line of a busy day, from
+// the entry as it is stored.
+func BenchmarkExplainALine(b *testing.B) {
+	entry, _ := books.Build(day(ukMapping(b), busyDay(busy)...))
+	stored := entry.Canonical()
+	b.ResetTimer()
+	for b.Loop() {
+		var read books.Entry
+		if err := json.Unmarshal(stored, &read); err != nil {
+			b.Fatal(err)
+		}
+		if l := read.Lines[len(read.Lines)-1]; len(l.Documents) != busy || l.Rule == "" {
+			b.Fatalf("a line of %d documents", len(l.Documents))
+		}
+	}
 }
