@@ -11,6 +11,7 @@ import (
 
 	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/intake/mqtt"
+	"tillbook.example/tillbook/collector/merchant"
 	"tillbook.example/tillbook/collector/target/quickbooks"
 	"tillbook.example/tillbook/collector/target/xero"
 	"tillbook.example/tillbook/collector/work"
@@ -76,7 +77,8 @@ type CloudApp struct {
 
 // Webhooks is where vendors tell of changes, behind something that speaks TLS.
 type Webhooks struct {
-	Listen string `koanf:"listen"` // empty: nowhere
+	Listen  string `koanf:"listen"`  // empty: nowhere
+	Address string `koanf:"address"` // https address that sources of feeds know it by, without /webhooks
 }
 
 // Ops is where metrics and health are.
@@ -190,6 +192,11 @@ func (c Config) Check() error {
 	if at := c.Webhooks.Listen; at != "" {
 		if _, _, err := net.SplitHostPort(at); err != nil {
 			bad("webhooks.listen", "%q is not an address (HOST:PORT)", at)
+		}
+	}
+	if at := c.Webhooks.Address; at != "" {
+		if wrong := merchant.SecureURL(at); wrong != "" {
+			bad("webhooks.address", "%q %s", at, wrong)
 		}
 	}
 	if len(c.Agents.Hosts) == 0 {

@@ -153,8 +153,11 @@ func (a *App) WebhooksAddr() string {
 }
 
 func (a *App) serveWebhooks(ctx context.Context, _ *App) error {
+	mux := http.NewServeMux()
+	mux.Handle("/", VendorWebhooks(a.db, a.webhookKeys, a.clock, a.log))
+	mux.Handle("/webhooks/feeds/", a.feedHook())
 	server := &http.Server{
-		Handler:           VendorWebhooks(a.db, a.webhookKeys, a.clock, a.log),
+		Handler:           mux,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: 2 * headerTimeout, MaxHeaderBytes: 16 << 10,
 	}
 	ended := make(chan struct{})

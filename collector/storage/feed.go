@@ -25,6 +25,8 @@ const (
 	failFeed query = `UPDATE feed SET cursor = CASE WHEN $3 = 1 THEN '' ELSE cursor END, not_before = $4, failures = failures + 1, code = $5, error = $6
 		WHERE merchant = $1 AND feed = $2`
 	wakeFeed query = `UPDATE feed SET not_before = 0 WHERE merchant = $1 AND feed = $2`
+	// A source that failed may want to be left alone.
+	nudgeFeed query = `UPDATE feed SET not_before = 0 WHERE merchant = $1 AND feed = $2 AND failures = 0`
 
 	agentOfFeed query = `INSERT INTO agent (merchant, agent, store, host, version, enrolled_at) VALUES ($1, $2, $3, 'feed', $4, $5)
 		ON CONFLICT (merchant, agent) DO NOTHING`
@@ -173,6 +175,11 @@ func (db *DB) Fail(ctx context.Context, id feed.ID, f feed.Failure) error {
 // Wake implements feed.Store.
 func (db *DB) Wake(ctx context.Context, id feed.ID) error {
 	return db.changeFeed(ctx, id, "wake feed "+id.String(), wakeFeed)
+}
+
+// Nudge has a feed asked at once, unless it failed when it was asked last.
+func (db *DB) Nudge(ctx context.Context, id feed.ID) error {
+	return db.changeFeed(ctx, id, "wake feed "+id.String(), nudgeFeed)
 }
 
 func (db *DB) changeFeed(ctx context.Context, id feed.ID, what string, q query, args ...any) error {

@@ -185,9 +185,13 @@ func feedTests() []test {
 			b.must(b.db.Fail(b.Context(), shop, feed.Failure{Code: "c", Error: "e", NotBefore: noon.Add(time.Hour), Restart: true}))
 			s := b.feedState()
 			equal(b, "state", s, feed.State{ID: shop, PulledAt: noon, NotBefore: noon.Add(time.Hour), Failures: 2, Code: "c", Error: "e"})
+			b.must(b.db.Nudge(b.Context(), shop))
+			equal(b, "when one that failed is asked after a notification", b.feedState().NotBefore, noon.Add(time.Hour))
 			b.must(b.db.Wake(b.Context(), shop))
 			equal(b, "when it is asked", b.feedState().NotBefore, time.Time{})
 			b.pulled("", feed.Page{Next: "2"}, noon)
+			b.must(b.db.Nudge(b.Context(), shop))
+			equal(b, "when it is asked after a notification", b.feedState().NotBefore, time.Time{})
 			equal(b, "failures", b.feedState().Failures, 0)
 			equal(b, "error", b.feedState().Error, "")
 		}},
