@@ -9,8 +9,9 @@ import (
 	"tillbook.example/tillbook/collector/target"
 )
 
-// compare looks once at the books that are to be compared, apart from closing and
-// posting: books that answer slowly keep no day waiting.
+// compare looks once at the books that are to be compared, and attaches to postings
+// what explains them, apart from closing and posting: books that answer slowly keep
+// no day waiting.
 func (a *App) compare(ctx context.Context) {
 	pass, err := a.worker.drift.Sweep(ctx)
 	if err != nil && ctx.Err() == nil {
@@ -18,6 +19,9 @@ func (a *App) compare(ctx context.Context) {
 	}
 	if pass.Found > 0 || pass.Doubles > 0 {
 		a.log.Warn("the books differ from what was posted", "found", pass.Found, "doubles taken off", pass.Doubles)
+	}
+	if _, err := a.worker.sheets.Sweep(ctx); err != nil && ctx.Err() == nil {
+		a.log.Warn("attach what explains postings", "error", err)
 	}
 }
 

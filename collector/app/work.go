@@ -33,6 +33,7 @@ type worker struct {
 	poster  *posting.Poster
 	watch   *day.Watch
 	drift   *drift.Checker
+	sheets  *posting.Attacher
 	open    Opener
 	share   *work.Share // nil where no other collector works on the database
 	feeds   *feed.Runner
@@ -49,13 +50,14 @@ func (a *App) openWorker() (*worker, error) {
 		poster:  &posting.Poster{Store: a.db, Directory: a.db, Target: open, Now: a.clock},
 		watch:   &day.Watch{Store: a.db, Now: a.clock, Logger: a.log},
 		drift:   &drift.Checker{Store: a.db, Directory: a.db, Target: open, Now: a.clock},
+		sheets:  &posting.Attacher{Store: a.db, Directory: a.db, Target: open, Now: a.clock},
 		open:    open,
 		feeds:   a.openFeeds(),
 		clearer: NewClearer(a.db, a.clock),
 	}
 	if a.config.Database.DSN != "" { // others may work on it too
 		w.share = &work.Share{Store: a.db, Holder: rand.Text(), Term: a.config.Work.Term}
-		w.closer.Share, w.poster.Share, w.drift.Share = w.share, w.share, w.share
+		w.closer.Share, w.poster.Share, w.drift.Share, w.sheets.Share = w.share, w.share, w.share, w.share
 		w.feeds.Share, w.clearer.Share = w.share, w.share
 	}
 	return w, nil

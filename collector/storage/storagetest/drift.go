@@ -63,6 +63,28 @@ func driftTests() []test {
 			b.must(err)
 			equal(b, "believed", len(believed), 1)
 		}},
+		{"a posting is bare until its sheet is noted", func(b *bundle) {
+			posted(b)
+			bare := func(n int) []posting.Bare {
+				b.Helper()
+				all, err := b.db.Bare(b.Context(), later(n), 100)
+				b.must(err)
+				var ours []posting.Bare
+				for _, one := range all {
+					if one.Merchant == mine {
+						ours = append(ours, one)
+					}
+				}
+				return ours
+			}
+			equal(b, "bare", []int{len(bare(0)), bare(0)[0].Tries}, []int{1, 0})
+			p := bare(0)[0].Posting
+			b.must(b.db.AttachLater(b.Context(), p, later(2)))
+			equal(b, "put off", len(bare(1)), 0)
+			equal(b, "tries", bare(2)[0].Tries, 1)
+			b.must(b.db.Attached(b.Context(), p, true, later(2)))
+			equal(b, "attached", len(bare(9)), 0)
+		}},
 		{"a difference is opened, decided, opened again by another, and fixed", func(b *bundle) {
 			posted(b)
 			find := func(n int, all ...drift.Finding) {
