@@ -37,12 +37,12 @@ import (
 	"tillbook.example/tillbook/shared/wire"
 )
 
-// server is the PostgreSQL of all tests here.
-var server postgres.Server
+// databases is the PostgreSQL of all tests here.
+var databases postgres.Server
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if err := server.Stop(); err != nil {
+	if err := databases.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "stop PostgreSQL:", err)
 		code = 1
 	}
@@ -100,7 +100,7 @@ func (f *fleetOfTwo) must(err error) {
 }
 
 func newFleetOfTwo(t *testing.T) *fleetOfTwo {
-	f := &fleetOfTwo{T: t, dsn: server.Database(t), now: postingtest.Morning, shops: map[string]*postingShop{}, steps: map[string]int{}}
+	f := &fleetOfTwo{T: t, dsn: databases.Database(t), now: postingtest.Morning, shops: map[string]*postingShop{}, steps: map[string]int{}}
 	f.db = f.open()
 	f.must(f.db.Migrate(t.Context()))
 	for i, name := range slices.Sorted(maps.Keys(clouds)) {
@@ -310,7 +310,7 @@ func TestTwoCollectorsThatDieStandEachDayOnceInTheCloud(t *testing.T) {
 	f := newFleetOfTwo(t)
 	random := mathrand.New(mathrand.NewPCG(11, 4))
 	each := (total + len(f.shops) - 1) / len(f.shops)
-	databases, replicas := []*storage.DB{f.open(), f.open()}, make([]*replica, 2)
+	stores, replicas := []*storage.DB{f.open(), f.open()}, make([]*replica, 2)
 	first := bizday.Day("2000-01-01")
 	begun, days, late := time.Now(), 0, 0
 	for from := 0; from < each; from += roundDays {
@@ -329,7 +329,7 @@ func TestTwoCollectorsThatDieStandEachDayOnceInTheCloud(t *testing.T) {
 			f.sell(s, sales)
 			f.faults(random, s, (to-from)*3/2)
 		}
-		f.settle(random, databases, replicas)
+		f.settle(random, stores, replicas)
 		for _, id := range slices.Sorted(maps.Keys(f.shops)) {
 			s := f.shops[id]
 			sales := map[bizday.Day][]*document.Document{}
@@ -342,7 +342,7 @@ func TestTwoCollectorsThatDieStandEachDayOnceInTheCloud(t *testing.T) {
 			f.sell(s, sales)
 			f.faults(random, s, len(sales))
 		}
-		f.settle(random, databases, replicas)
+		f.settle(random, stores, replicas)
 		if each > roundDays {
 			t.Logf("%d days after %s", days, time.Since(begun).Round(time.Second))
 		}

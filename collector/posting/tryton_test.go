@@ -166,7 +166,7 @@ func (c *cloud) dieEverywhere(t *testing.T, wire *deadly, kills map[string]int, 
 		} else {
 			c.work(t)
 		}
-		due, err := c.store.Due(t.Context())
+		due, err := c.store.Due(t.Context(), "")
 		if err != nil {
 			t.Fatal(err)
 		}
