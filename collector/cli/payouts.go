@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"tillbook.example/tillbook/collector/storage"
 	"tillbook.example/tillbook/shared/bizday"
 	"tillbook.example/tillbook/shared/exit"
+	"tillbook.example/tillbook/shared/money"
 	"tillbook.example/tillbook/shared/problem"
 )
 
@@ -31,25 +33,38 @@ type clearingRow struct {
 func (e env) payouts() *cobra.Command {
 	var from, to string
 	var run int64
+	var entries bool
 	cmd := &cobra.Command{
 		Use: "payouts MERCHANT [ACCOUNT]", Short: "Compare what payment providers owe and paid out with the tills and the bank", Args: cobra.RangeArgs(1, 2),
 		Long: "Compares each account of the merchant's settlements, or the one that is named (its provider, or provider/account/currency), for the\n" +
 			"month of the last whole day or the days that are named, and keeps the comparison. With --run it shows one that was kept, made again from\n" +
-			"what it looked at then.",
+			"what it looked at then. With --entries it prints the entries of the payouts, fees and disputes of these days instead; none is posted.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			days, err := between(from, to)
 			if err != nil {
 				return err
 			}
 			return e.onAccounts(cmd, args, func(ctx context.Context, db *storage.DB, m merchant.Merchant, accounts []settle.Account) error {
-				rows, open := []clearingRow{}, false
+				rows, made, open := []clearingRow{}, []clearing.Made{}, false
 				for _, a := range accounts {
 					r, err := compared(ctx, db, m, a, days, run)
 					if err != nil {
 						return err
 					}
+					if entries {
+						more, err := clearing.Entries(ctx, db, m, r)
+						if err != nil {
+							return err
+						}
+						made = append(made, more...)
+						continue
+					}
 					rows = append(rows, clearingRow{a.Name(), r.Number, r.At, r.Result, r.Open().Since})
 					open = open || r.Open().Since != ""
+				}
+				if entries {
+					asked := slices.ContainsFunc(made, func(m clearing.Made) bool { return len(m.Problems) > 0 })
+					return e.printOpen(cmd, made, asked, func(w io.Writer) error { return printMade(w, made) })
 				}
 				return e.printOpen(cmd, rows, open, func(w io.Writer) error { return printClearing(w, rows) })
 			})
@@ -57,6 +72,7 @@ func (e env) payouts() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&from, "from", "", "first day, YYYY-MM-DD")
 	cmd.Flags().StringVar(&to, "to", "", "last day, YYYY-MM-DD")
+	cmd.Flags().BoolVar(&entries, "entries", false, "the entries of what happened at the provider")
 	cmd.Flags().Int64Var(&run, "run", 0, "show the comparison of this number")
 	return cmd
 }
@@ -167,6 +183,24 @@ func printClearing(w io.Writer, rows []clearingRow) error {
 		}
 	}
 	return nil
+}
+
+func printMade(w io.Writer, made []clearing.Made) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, m := range made {
+		fmt.Fprintf(table, "%s  %s\t\t\t\n", m.Entry.Day, m.Entry.Subject)
+		places, err := money.Places(m.Entry.Currency)
+		if err != nil {
+			return err
+		}
+		for _, l := range m.Entry.Lines {
+			fmt.Fprintf(table, "  %s\t%s\t%s\t%s\n", l.Side, l.Account, l.Amount.Format(places), l.Rule)
+		}
+		for _, p := range m.Problems {
+			fmt.Fprintf(table, "  asked\t\t\t%s\n", p.Text)
+		}
+	}
+	return table.Flush()
 }
 
 // unmatchedRow is one thing that somebody has to look into.

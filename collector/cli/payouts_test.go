@@ -4,7 +4,10 @@ import (
 	"testing"
 	"time"
 
+	"tillbook.example/tillbook/collector/books"
+	"tillbook.example/tillbook/collector/clearing"
 	"tillbook.example/tillbook/collector/feed"
+	"tillbook.example/tillbook/collector/merchant"
 	"tillbook.example/tillbook/collector/settle"
 	"tillbook.example/tillbook/shared/bizday"
 	"tillbook.example/tillbook/shared/exit"
@@ -64,5 +67,16 @@ func TestWhatAProviderOwesIsComparedShownAndDecided(t *testing.T) {
 	}
 	if code := c.call(&again, "payouts", "corner", "stripe", "--run", "1"); code != exit.Degraded || again[0].Result.Payouts[0].Bank != settle.Missing {
 		t.Errorf("comparison 1 made again is %+v, want as it was", again)
+	}
+	var made []clearing.Made
+	entries := append(payouts, "--entries")
+	if code := c.call(&said, entries...); code != exit.Failed {
+		t.Errorf("entries without a mapping exit %d", code)
+	}
+	m.Mappings = []merchant.Mapping{{From: from, Mapping: books.Mapping{Currency: "GBP", PostPayouts: true, Accounts: map[books.Role]string{books.Bank: "Bank"}}}}
+	_, err = c.db.Apply(t.Context(), m, time.Now())
+	c.must(err)
+	if code := c.call(&made, entries...); code != exit.Degraded || len(made) != 1 || made[0].Entry.Subject != "payout/stripe/po_1" || len(made[0].Problems) != 1 {
+		t.Errorf("entries exit %d with %+v, want that of the payout, and which account is for cards", code, made)
 	}
 }

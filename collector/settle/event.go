@@ -54,6 +54,8 @@ func Subjects(in Input) ([]Subject, error) {
 		for _, e := range r.events(m, disputed) {
 			kind, what := SubjectAdjustment, string(m.day)
 			switch {
+			case e.Kind == books.Payout && m.Kind == PaidOut:
+				kind, what = SubjectPayout, m.Payout
 			case e.Kind == books.Payout:
 				kind, what = SubjectPayout, m.Key
 			case e.Kind == books.Dispute || e.Kind == books.DisputeWon || e.Kind == books.DisputeLost:
