@@ -58,6 +58,19 @@ func (x standIn) documents() map[string]int {
 	return state.Documents
 }
 
+// accounts writes the stand-in's accounts into a configuration.
+func (x standIn) accounts(config string) string {
+	for account, code := range map[string]string{
+		"Income:Sales": "200", "Income:Returns": "200", "Liabilities:VAT": "820", "Assets:CashClearing": "612", "Assets:Cash": "612", "Assets:CardClearing": "611",
+		"Income:Fees": "201", "Income:Delivery": "201", "Income:Discounts": "201", "Expenses:OverShort": "861", "Income:CashRounding": "861",
+		"Income:TaxRounding": "861", "Income:ConversionRounding": "861", "Expenses:BadDebt": "400", "STD-20": "OUTPUT2",
+	} {
+		config = strings.ReplaceAll(config, ": "+account+"\n", ": \""+code+"\"\n")
+		config = strings.ReplaceAll(config, ": "+account+"}", ": \""+code+"\"}")
+	}
+	return config
+}
+
 func (x standIn) does(what string) {
 	x.shop.t.Helper()
 	answer, err := http.PostForm(x.Act+"/"+what, url.Values{})
@@ -148,14 +161,7 @@ clouds:
 	before, rest, _ := strings.Cut(config, "      - {id: books")
 	_, after, _ := strings.Cut(rest, "    mappings:")
 	config = before + "      - {id: xero, target: xero, settings: {tenant: " + x.Settings["tenant"] + "}}\n    mappings:" + after
-	for account, code := range map[string]string{
-		"Income:Sales": "200", "Income:Returns": "200", "Liabilities:VAT": "820", "Assets:CashClearing": "612", "Assets:Cash": "612", "Assets:CardClearing": "611",
-		"Income:Fees": "201", "Income:Delivery": "201", "Income:Discounts": "201", "Expenses:OverShort": "861", "Income:CashRounding": "861",
-		"Income:TaxRounding": "861", "Income:ConversionRounding": "861", "Expenses:BadDebt": "400", "STD-20": "OUTPUT2",
-	} {
-		config = strings.ReplaceAll(config, ": "+account+"\n", ": \""+code+"\"\n")
-		config = strings.ReplaceAll(config, ": "+account+"}", ": \""+code+"\"}")
-	}
+	config = x.accounts(config)
 	s.must(s.Write("merchant.yaml", config))
 	s.collector()
 	s.call(installation.Collector, "collector", "apply", "-f", s.Path("merchant.yaml"))
