@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tillbook.example/tillbook/collector/feed"
+	"tillbook.example/tillbook/collector/feed/declared"
 	"tillbook.example/tillbook/collector/feed/shopify"
 	"tillbook.example/tillbook/collector/feed/square"
 	"tillbook.example/tillbook/collector/feed/stripe"
@@ -68,6 +69,19 @@ func OpenSources(config Config, db *storage.DB, now func() time.Time) OpenSource
 			return square.Open(square.Options{
 				Base: cmp.Or(f.Settings["url"], square.API), Token: secrets["token"], Locations: locations(f), Store: f.Store, Orders: len(f.Stores) > 0,
 				Start: begin, Now: now,
+			})
+		case "http":
+			text, err := readRecipe(f)
+			if err != nil {
+				return nil, err
+			}
+			recipe, err := declared.Parse(text)
+			if err != nil {
+				return nil, fmt.Errorf("recipe %s: %w", f.Settings["recipe"], err)
+			}
+			return declared.Open(declared.Options{
+				Base: strings.TrimSuffix(f.Settings["url"], "/"), Recipe: recipe, Secrets: secrets, Provider: cmp.Or(f.Settings["provider"], f.ID), Currency: m.Currency,
+				Store: f.Store, Start: begin, Now: now,
 			})
 		}
 		return nil, fmt.Errorf("feed %s of merchant %s: this collector has no source %q", f.ID, m.ID, f.Source)

@@ -76,16 +76,25 @@ func fileOptions(m merchant.Merchant, f merchant.Feed) (file.Options, error) {
 	if f.Source != "columns" {
 		return o, nil
 	}
-	in, err := os.Open(set["recipe"])
+	text, err := readRecipe(f)
 	if err != nil {
-		return o, fmt.Errorf("recipe of feed %s: %w", f.ID, err)
-	}
-	text, err := io.ReadAll(io.LimitReader(in, mostRecipe))
-	if err := errors.Join(err, in.Close()); err != nil {
-		return o, fmt.Errorf("recipe of feed %s: %w", f.ID, err)
+		return o, err
 	}
 	if o.Columns, err = file.ParseColumns(text); err != nil {
 		return o, fmt.Errorf("recipe %s: %w", set["recipe"], err)
 	}
 	return o, nil
+}
+
+// readRecipe reads the file of a feed's recipe.
+func readRecipe(f merchant.Feed) ([]byte, error) {
+	in, err := os.Open(f.Settings["recipe"])
+	if err != nil {
+		return nil, fmt.Errorf("recipe of feed %s: %w", f.ID, err)
+	}
+	text, err := io.ReadAll(io.LimitReader(in, mostRecipe))
+	if err := errors.Join(err, in.Close()); err != nil {
+		return nil, fmt.Errorf("recipe of feed %s: %w", f.ID, err)
+	}
+	return text, nil
 }

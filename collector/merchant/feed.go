@@ -49,6 +49,11 @@ var feeds = map[string]feedKind{
 		"locations": {}, // whose payments are read, with commas between; those of stores where it is empty
 		"url":       {check: SecureURL},
 	}},
+	"http": {pulled: true, stores: true, optional: []string{"token", "user", "password", "client_id", "client_secret"}, settings: map[string]setting{
+		"url":      {required: true, check: SecureURL},
+		"recipe":   {required: true, check: absoluteFolder}, // file that says what the API is
+		"provider": {},                                      // of movements; the feed's own name where it is empty
+	}},
 	"adyen":   {settings: map[string]setting{}},
 	"paypal":  {settings: map[string]setting{"account": {}}},
 	"camt053": {settings: map[string]setting{"account": {}}},
