@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"tillbook.example/tillbook/collector/app"
-	"tillbook.example/tillbook/collector/logbook"
 	"tillbook.example/tillbook/collector/storage"
 	"tillbook.example/tillbook/shared/problem"
 )
@@ -182,34 +181,4 @@ func (e env) onClouds(cmd *cobra.Command, f func(db *storage.DB, clouds []app.Cl
 		return err
 	}
 	return f(db, clouds)
-}
-
-func (e env) secrets() *cobra.Command {
-	cmd := &cobra.Command{Use: "secrets", Short: "Care for the keys that seal tokens"}
-	cmd.AddCommand(byFlag(&cobra.Command{
-		Use: "rotate", Short: "Add a key that seals from now on; what older keys sealed stays readable", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			config, db, err := e.database(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, db.Close()) }()
-			keys, err := app.OpenSecrets(config)
-			if err != nil {
-				return err
-			}
-			n, err := keys.Rotate()
-			if err != nil {
-				return err
-			}
-			if err := db.Note(cmd.Context(), logbook.Act{Merchant: logbook.Collector, At: time.Now(), What: logbook.Rotate, Detail: fmt.Sprintf("%d keys", n)}); err != nil {
-				return fmt.Errorf("the keys were rotated, and the log was not told: %w", err)
-			}
-			return e.Print(cmd, map[string]int{"keys": n}, func(w io.Writer) error {
-				_, err := fmt.Fprintf(w, "%d keys; the newest seals from now on\n", n)
-				return err
-			})
-		},
-	}, new(string)))
-	return cmd
 }

@@ -5,13 +5,14 @@
 // whoever copies the database without it has nothing. What is sealed is bound to
 // what it is about (a merchant, a connection, a field), so that it cannot be
 // moved to another row. A new key seals from then on, and what older keys sealed
-// stays readable. Sealing itself is Tink's.
+// stays readable until they are dropped. Sealing itself is Tink's.
 //
 // It must not keep what it seals, and never says it in an error.
 package secrets
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -97,6 +98,53 @@ func (k *Keys) Rotate() (int, error) {
 	return n, nil
 }
 
+// Newest reports whether something was sealed with the key that seals now; nothing
+// sealed is as well.
+func (k *Keys) Newest(sealed []byte) (bool, error) {
+	r, err := k.current()
+	if err != nil {
+		return false, err
+	}
+	primary, err := r.handle.Primary()
+	if err != nil {
+		return false, fmt.Errorf("read keys: %w", err)
+	}
+	// Tink writes the key's id after one byte that says so.
+	return len(sealed) == 0 || len(sealed) > 5 && binary.BigEndian.Uint32(sealed[1:5]) == primary.KeyID(), nil
+}
+
+// Drop lets go of all keys but the one that seals now, and returns how many those
+// were. What they sealed can never be read again, so it is for whoever has seen
+// that nothing is left of it. It must not be called while keys are rotated.
+func (k *Keys) Drop() (int, error) {
+	r, err := k.current()
+	if err != nil {
+		return 0, err
+	}
+	m, dropped := keyset.NewManagerFromHandle(r.handle), 0
+	for i := range r.handle.Len() {
+		e, err := r.handle.Entry(i)
+		if err == nil && !e.IsPrimary() {
+			err = m.Delete(e.KeyID())
+			dropped++
+		}
+		if err != nil {
+			return 0, fmt.Errorf("drop keys: %w", err)
+		}
+	}
+	if dropped == 0 {
+		return 0, nil
+	}
+	text, err := written(m)
+	if err != nil {
+		return 0, err
+	}
+	if err := durable.Replace(k.path, text); err != nil {
+		return 0, fmt.Errorf("drop keys: %w", err)
+	}
+	return dropped, nil
+}
+
 // added returns a manager's keys with a new one that seals.
 func added(m *keyset.Manager) ([]byte, error) {
 	id, err := m.Add(aead.AES256GCMKeyTemplate())
@@ -106,9 +154,14 @@ func added(m *keyset.Manager) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a key: %w", err)
 	}
+	return written(m)
+}
+
+// written returns a manager's keys as the file has them.
+func written(m *keyset.Manager) ([]byte, error) {
 	h, err := m.Handle()
 	if err != nil {
-		return nil, fmt.Errorf("make a key: %w", err)
+		return nil, fmt.Errorf("write keys: %w", err)
 	}
 	var text bytes.Buffer
 	if err := insecurecleartextkeyset.Write(h, keyset.NewJSONWriter(&text)); err != nil {

@@ -140,3 +140,34 @@ func TestKeysOfAnotherFileUnsealNothing(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestADroppedKeyReadsNothingMoreAndTheOneThatSealsStays(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "secrets.json")
+	running, command := open(t, path), open(t, path)
+	old := seal(t, running, "x")
+	for range 2 {
+		if _, err := command.Rotate(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fresh := seal(t, command, "x")
+	for text, want := range map[string]bool{string(old): false, string(fresh): true, "": true, "short": false} {
+		if newest, err := running.Newest([]byte(text)); err != nil || newest != want {
+			t.Errorf("%x is of the newest key: %t, %v", text, newest, err)
+		}
+	}
+	for _, want := range []int{2, 0} {
+		if n, err := command.Drop(); err != nil || n != want {
+			t.Errorf("%d keys were dropped, not %d: %v", n, want, err)
+		}
+	}
+	for _, k := range []*secrets.Keys{running, command, open(t, path)} {
+		if text, err := k.Unseal(fresh, "x"); err != nil || text != token {
+			t.Errorf("of the newest key: %q, %v", text, err)
+		}
+		if _, err := k.Unseal(old, "x"); !errors.Is(err, secrets.ErrSealed) {
+			t.Errorf("of a dropped key: %v", err)
+		}
+	}
+}
