@@ -155,10 +155,16 @@ func (s *shop) collector() {
 // join enrols an agent with the given sources and starts it.
 func (s *shop) join(agent, sources string) {
 	s.t.Helper()
-	s.must(s.Write(agent+"/agent.yaml", "listen: \"127.0.0.1:0\"\noutbox: {max_mib: 256, soft_free_mib: 16, hard_free_mib: 8}\n"+sources))
-	_, err := s.Join(s.ctx, "collector", "corner", "S1", agent)
-	s.must(err)
+	s.enrol(s.Installation, agent, sources)
 	s.agent(agent)
+}
+
+// enrol enrols an agent with the programs of an installation.
+func (s *shop) enrol(with *installation.Installation, agent, sources string) {
+	s.t.Helper()
+	s.must(s.Write(agent+"/agent.yaml", "listen: \"127.0.0.1:0\"\noutbox: {max_mib: 256, soft_free_mib: 16, hard_free_mib: 8}\n"+sources))
+	_, err := with.Join(s.ctx, "collector", "corner", "S1", agent)
+	s.must(err)
 }
 
 func (s *shop) agent(agent string) {

@@ -26,6 +26,13 @@ var replicas = []string{"collector", "collector-2"}
 func openReplicas(t *testing.T, dsn, more string) *shop {
 	t.Helper()
 	s := bare(t)
+	s.replicate(dsn, more, s.Installation)
+	return s
+}
+
+// replicate starts two collectors with the programs of an installation.
+func (s *shop) replicate(dsn, more string, with *installation.Installation) {
+	s.t.Helper()
 	var ports []int
 	for range replicas {
 		port, err := installation.FreePort()
@@ -34,7 +41,7 @@ func openReplicas(t *testing.T, dsn, more string) *shop {
 	}
 	front, release, err := installation.Balance(ports)
 	s.must(err)
-	t.Cleanup(release)
+	s.t.Cleanup(release)
 	s.must(s.Write("merchant.yaml", merchantYAML(s.Path("books"), "")))
 	for i, data := range replicas {
 		s.must(s.Write(data+"/collector.yaml", fmt.Sprintf("agents: {listen: \"127.0.0.1:%d\", hosts: [localhost], port: \"%d\"}\nops: {listen: \"127.0.0.1:0\"}\n"+
@@ -46,10 +53,10 @@ func openReplicas(t *testing.T, dsn, more string) *shop {
 				s.must(s.Write(data+"/"+file, string(text)))
 			}
 		}
-		s.must(s.Start(s.ctx, installation.Collector, data, "serve"))
+		s.must(with.Start(s.ctx, installation.Collector, data, "serve"))
 	}
-	s.call(installation.Collector, replicas[0], "apply", "-f", s.Path("merchant.yaml"))
-	return s
+	_, _, err = with.Call(s.ctx, installation.Collector, replicas[0], "apply", "-f", s.Path("merchant.yaml"))
+	s.must(err)
 }
 
 // TestTwoCollectorsOnOneDatabaseKeepEverySaleOnceWhileTheyAreKilledAndPaused has

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"tillbook.example/tillbook/collector/storage"
 )
 
 // Limits of the operations service.
@@ -58,8 +60,8 @@ func (a *App) ready(ctx context.Context) (ready bool, text string) {
 		name string
 		err  error
 	}
-	_, err := a.db.Incarnation(ctx)
-	if err != nil {
+	err := a.db.Fits(ctx)
+	if err != nil && !errors.Is(err, storage.ErrNewer) {
 		err = errors.New("does not answer")
 	}
 	needs := []need{{"database", err}}

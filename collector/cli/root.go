@@ -40,7 +40,7 @@ func command() env {
 		{Of: storage.ErrNone, Code: "not_stored"}, {Of: fleet.ErrUnknown, Code: "not_stored"},
 		{Of: clearing.ErrNone, Code: "not_stored"}, {Of: clearing.ErrDiffers, Code: "run_differs"},
 		{Of: drift.ErrDecided, Code: "not_stored"}, {Of: oauth.ErrNone, Code: app.CodeConnect}, {Of: target.ErrDisconnected, Code: app.CodeConnect},
-		{Of: backup.ErrDamaged, Code: "backup_damaged"}, {Of: backup.ErrThere, Code: "in_the_way"}, {Of: export.ErrThere, Code: "in_the_way"}, {Of: backup.ErrOpen, Code: "database_open"},
+		{Of: storage.ErrNewer, Code: "database_newer"}, {Of: backup.ErrDamaged, Code: "backup_damaged"}, {Of: backup.ErrThere, Code: "in_the_way"}, {Of: export.ErrThere, Code: "in_the_way"}, {Of: backup.ErrOpen, Code: "database_open"},
 		{Of: backup.ErrOther, Code: "backup_unfit"}, {Of: backup.ErrVersion, Code: "backup_unfit"},
 	}}}
 }

@@ -374,3 +374,14 @@ func (db *DB) PlanOf(ctx context.Context, text, args string) (plan string, err e
 	_, err = t.ExecContext(ctx, "DEALLOCATE one")
 	return plan, err
 }
+
+// Oldest is the version of the tables that programs must know at least.
+const Oldest = oldest
+
+// RaiseOldest does what a program does that needs others to know a version.
+func (db *DB) RaiseOldest(ctx context.Context, n uint64) error {
+	return db.write(ctx, everyone, "raise oldest", func(tx *tx) error {
+		_, err := tx.exec(raiseOldest, version(n))
+		return err
+	})
+}

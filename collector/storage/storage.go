@@ -216,7 +216,8 @@ const (
 
 // Migrate brings the tables to this version and gives a new database its
 // incarnation. Several processes may do so at once; a database that is current
-// is left as it is.
+// is left as it is, and so is one that a newer program brought further, unless this
+// one does not know enough to work with it (ErrNewer).
 func (db *DB) Migrate(ctx context.Context) error {
 	provider, err := db.migrator()
 	if err != nil {
@@ -236,11 +237,17 @@ func (db *DB) Migrate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("migrate database: %w", err)
 	}
+	if err := db.Fits(ctx); err != nil { // nothing was changed where a newer program was here
+		return err
+	}
 	var incarnation [16]byte
 	if _, err := rand.Read(incarnation[:]); err != nil {
 		return fmt.Errorf("make incarnation: %w", err)
 	}
 	return db.write(ctx, everyone, "make incarnation", func(tx *tx) error {
+		if _, err := tx.exec(raiseOldest, version(oldest)); err != nil {
+			return err
+		}
 		_, err := tx.exec(insertIncarnation, incarnation[:])
 		return err
 	})
@@ -263,7 +270,8 @@ func (db *DB) migrator() (*goose.Provider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read migrations: %w", err)
 	}
-	provider, err := goose.NewProvider(db.dialect.goose, db.writer.DB, folder, goose.WithDisableGlobalRegistry(true))
+	provider, err := goose.NewProvider(db.dialect.goose, db.writer.DB, folder, goose.WithDisableGlobalRegistry(true),
+		goose.WithAllowOutofOrder(true)) // numbers are given to changes before they are done, in whichever order
 	if err != nil {
 		return nil, fmt.Errorf("read migrations: %w", err)
 	}
