@@ -23,7 +23,7 @@ import (
 	"tillbook.example/tillbook/collector/target/oauth/oauthtest"
 	"tillbook.example/tillbook/collector/target/text"
 	"tillbook.example/tillbook/collector/target/tryton"
-	server "tillbook.example/tillbook/internal/tryton"
+	trytontest "tillbook.example/tillbook/internal/tryton"
 	"tillbook.example/tillbook/shared/bizday"
 	"tillbook.example/tillbook/shared/money"
 )
@@ -67,19 +67,19 @@ func trytonDays() int {
 // everywhere else. Tryton, the entries and hledger come to the same balances.
 func TestEachDayStandsOnceAtTrytonWhoeverDiesWhen(t *testing.T) {
 	t.Parallel()
-	s := server.Start(t)
+	s := trytontest.Start(t)
 	b := s.Books(t)
 	c := newCloud()
 	wire := &deadly{}
 	client := &http.Client{Transport: wire, Timeout: time.Minute}
-	access := tryton.AccessOptions{URL: s.URL, Database: server.Database, User: b.User, HTTP: client, Connection: tokens, Tokens: oauthtest.New()}
-	if err := tryton.NewAccess(access).Connect(t.Context(), server.Password); err != nil {
+	access := tryton.AccessOptions{URL: s.URL, Database: trytontest.Database, User: b.User, HTTP: client, Connection: tokens, Tokens: oauthtest.New()}
+	if err := tryton.NewAccess(access).Connect(t.Context(), trytontest.Password); err != nil {
 		t.Fatal(err)
 	}
 	c.open = func() (target.Target, error) {
-		return tryton.Open(tryton.Options{URL: s.URL, Database: server.Database, Company: b.Company, HTTP: client, Access: tryton.NewAccess(access), Currency: "GBP", Now: c.clock})
+		return tryton.Open(tryton.Options{URL: s.URL, Database: trytontest.Database, Company: b.Company, HTTP: client, Access: tryton.NewAccess(access), Currency: "GBP", Now: c.clock})
 	}
-	c.cash, c.sales, c.tax, c.rounding = server.Cash, server.Sales, server.VAT, server.Rounding
+	c.cash, c.sales, c.tax, c.rounding = trytontest.Cash, trytontest.Sales, trytontest.VAT, trytontest.Rounding
 	c.balances = func() map[string]money.Minor { return pence(t, b.Balances(t)) }
 	c.documents = func(string) map[string]int {
 		all := map[string]int{}
@@ -91,7 +91,7 @@ func TestEachDayStandsOnceAtTrytonWhoeverDiesWhen(t *testing.T) {
 		}
 		return all
 	}
-	c.start(server.V20)
+	c.start(trytontest.V20)
 
 	first, days := bizday.Day("2026-01-01"), trytonDays()
 	random := rand.New(rand.NewPCG(11, 12))
