@@ -22,7 +22,9 @@ func TestBooksWhoseFormChangesPassTheConformanceSuite(t *testing.T) {
 	targettest.Run(t, func(t *testing.T) targettest.Harness {
 		o := newOffice(t, xero.FormInvoice, british())
 		h := o.harness()
-		h.Open = func(t *testing.T) target.Target { return o.switching(t, xero.FormPayments, xero.FormInvoice, "2026-11-04") }
+		h.Open = func(t *testing.T) target.Target {
+			return o.switching(t, xero.FormPayments, xero.FormInvoice, "2026-11-04")
+		}
 		return h
 	})
 }
