@@ -125,7 +125,7 @@ tryton: ## a real Tryton (Debian's): its conformance, and 200 days posted by a c
 	TILLBOOK_TRYTON_DAYS=200 go test -count=1 -v -timeout 1h -run WhoeverDiesWhen ./collector/posting
 
 mutate: ## MUTANTS (100) mistakes made one at a time in each pure room: do its tests notice? PKG=shared/money narrows; SEED=
-	@for folder in $(or $(PKG),shared/money shared/bizday shared/document collector/books collector/reconcile); do \
+	@for folder in $(or $(PKG),shared/money shared/bizday shared/document collector/books collector/reconcile collector/settle); do \
 		go run ./internal/mutate -n $(MUTANTS) -seed $(SEED) $$folder || failed=1; done; exit $${failed:-0}
 
 cloud: ## DAYS (10000) store-days through the stand-ins, by two collectors on PostgreSQL that are killed, with every fault

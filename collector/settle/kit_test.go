@@ -110,3 +110,5 @@ func proofOf(t *testing.T, r settle.Result, payout string) settle.PayoutProof {
 	}
 	return r.Payouts[i]
 }
+
+func kept(s string) func(*settle.Movement) { return func(m *settle.Movement) { m.Fee = dec(s) } }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
 	"tillbook.example/tillbook/shared/bizday"
 	"tillbook.example/tillbook/shared/money"
@@ -71,7 +72,7 @@ func (r *runner) proofs(out *Result) {
 	}
 	lines := map[string][]string{}
 	for _, p := range r.pairs {
-		if len(p.Right) > 5 && p.Right[:5] == "line:" {
+		if strings.HasPrefix(p.Right, "line:") {
 			lines[p.Left] = append(lines[p.Left], p.Right)
 		}
 	}
