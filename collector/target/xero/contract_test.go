@@ -83,6 +83,7 @@ func (c *contract) RoundTrip(r *http.Request) (*http.Response, error) {
 		c.t.Errorf("%s %s: %v\n%s", r.Method, path, err, body)
 	}
 	c.requests.Add(1)
+	checked.requests.Add(1)
 	answer, err := c.next.RoundTrip(r)
 	if err != nil {
 		return nil, err
@@ -102,7 +103,18 @@ func (c *contract) RoundTrip(r *http.Request) (*http.Response, error) {
 		c.t.Errorf("answer to %s %s: %v\n%s", r.Method, path, err, text)
 	}
 	c.responses.Add(1)
+	checked.answers.Add(1)
 	return answer, nil
+}
+
+// checked counts what all tests of this package had checked.
+var checked struct{ requests, answers atomic.Int64 }
+
+// TestMain says how much was checked against the published contract.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	fmt.Printf("%d requests and %d answers of all tests were checked against the published contract\n", checked.requests.Load(), checked.answers.Load())
+	os.Exit(code)
 }
 
 // unwrapped takes off what Xero wraps each answer in. It stands in the contract's
@@ -137,8 +149,7 @@ func TestRequestsAndAnswersKeepToThePublishedContract(t *testing.T) {
 	var requests, responses, undefined int64
 	for _, form := range xero.Forms() {
 		o := newOffice(t, form, british())
-		check := &contract{t: t, next: o.http.Transport}
-		o.http.Transport = check
+		check := o.http.Transport.(*contract)
 		b := opened(t, o.options())
 		h := o.harness()
 		for n := range 5 {

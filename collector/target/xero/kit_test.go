@@ -3,6 +3,7 @@ package xero_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -52,6 +53,9 @@ func newOffice(t *testing.T, form string, organisation sandbox.Organisation, sco
 	server := httptest.NewServer(o.Handler())
 	t.Cleanup(server.Close)
 	o.url, o.http = server.URL, server.Client()
+	if os.Getenv("TILLBOOK_REFERENCE") != "" {
+		o.http.Transport = &contract{t: t, next: o.http.Transport}
+	}
 	if err := o.access().Connect(t.Context(), o.Identity.Code(scopes...)); err != nil {
 		t.Fatal(err)
 	}

@@ -401,6 +401,7 @@ func (o *office) byHand(t *testing.T, kind, element string) {
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
 	request.Header.Set("Xero-Tenant-Id", o.Tenant)
+	request.Header.Set("Content-Type", "application/json")
 	answer, err := o.http.Do(request)
 	if err != nil {
 		t.Fatal(err)
