@@ -41,6 +41,32 @@ func (a *App) pullRegularly(ctx context.Context) error {
 	return nil
 }
 
+// failingFeeds counts the feeds whose source could not be read when it was asked
+// last, by code.
+func (a *App) failingFeeds(ctx context.Context) (map[string]int, error) {
+	merchants, err := a.db.Merchants(ctx)
+	if err != nil {
+		return nil, err
+	}
+	configured := map[feed.ID]bool{}
+	for _, m := range merchants {
+		for _, f := range m.Feeds {
+			configured[feed.ID{Merchant: m.ID, Feed: f.ID}] = true
+		}
+	}
+	states, err := a.db.Feeds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	failing := map[string]int{feed.CodeDenied: 0, feed.CodeUnavailable: 0}
+	for _, s := range states {
+		if configured[s.ID] && s.Failures > 0 {
+			failing[s.Code]++
+		}
+	}
+	return failing, nil
+}
+
 // OpenSource opens the source of a feed with what opens it.
 type OpenSource func(ctx context.Context, m merchant.Merchant, f merchant.Feed) (feed.Source, error)
 

@@ -43,7 +43,7 @@ type figures struct {
 	failing, stopped                                                      *prometheus.Desc
 	dark, oldestDay                                                       *prometheus.Desc
 	connections, turnedAway                                               *prometheus.Desc
-	differ, doubles                                                       *prometheus.Desc
+	differ, doubles, feeds                                                *prometheus.Desc
 }
 
 func (a *App) registry() (*prometheus.Registry, error) {
@@ -83,6 +83,7 @@ func (a *App) registry() (*prometheus.Registry, error) {
 		clearHeld:   desc("clearing_held_since_timestamp_seconds", "The day, as midnight UTC, since which a payment provider has held the oldest of what it owes; 0 if none owes anything."),
 		differ:      desc("books_differ", "Differences between the books and what was posted that wait for a person, by code.", "code"),
 		doubles:     desc("books_doubles_total", "Second documents of one posting that were taken off the books, ever."),
+		feeds:       desc("feeds_failing", "Feeds whose source could not be read when it was asked last, by code.", "code"),
 		up:          desc("database_up", "1 if the database answered this scrape."),
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "tillbook_collector_build_info", Help: "1, with the version as label.", ConstLabels: prometheus.Labels{"version": buildinfo.Version}})
@@ -100,7 +101,7 @@ func (a *App) registry() (*prometheus.Registry, error) {
 func (f *figures) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		f.agents, f.work, f.skewed, f.days, f.postings, f.unsent, f.oldest, f.broken, f.audited,
-		f.sessions, f.batches, f.records, f.rejected, f.forks, f.refusals, f.broker, f.dropped, f.recovered, f.unrecovered, f.copies, f.up, f.failing, f.stopped, f.dark, f.oldestDay, f.clearing, f.clearOpen, f.clearHeld, f.connections, f.turnedAway, f.differ, f.doubles,
+		f.sessions, f.batches, f.records, f.rejected, f.forks, f.refusals, f.broker, f.dropped, f.recovered, f.unrecovered, f.copies, f.up, f.failing, f.stopped, f.dark, f.oldestDay, f.clearing, f.clearOpen, f.clearHeld, f.connections, f.turnedAway, f.differ, f.doubles, f.feeds,
 	} {
 		out <- d
 	}
@@ -230,6 +231,13 @@ func (f *figures) database(ctx context.Context, gauge func(*prometheus.Desc, flo
 	counter(f.doubles, uint64(doubles))
 	for _, s := range postings {
 		gauge(f.postings, float64(counts.Postings[s]), s)
+	}
+	failing, err := f.app.failingFeeds(ctx)
+	if err != nil {
+		return err
+	}
+	for code, n := range failing {
+		gauge(f.feeds, float64(n), code)
 	}
 	return f.standings(ctx, gauge)
 }

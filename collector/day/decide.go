@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/merchant"
 	"tillbook.example/tillbook/shared/bizday"
 	"tillbook.example/tillbook/shared/document"
@@ -176,6 +177,9 @@ func (a Agent) unsent() string {
 
 // hold is what an agent that is behind holds a day for.
 func (a Agent) hold() *Hold {
+	if strings.HasPrefix(a.ID, fleet.FeedPrefix) {
+		return &Hold{HoldAgentBehind, OwnerPlatform, fmt.Sprintf("See with `feed list` why the source is not read: %s.", a.unsent())}
+	}
 	return &Hold{HoldAgentBehind, OwnerMerchant, fmt.Sprintf("Switch on the till computer and its internet connection: %s.", a.unsent())}
 }
 

@@ -285,3 +285,13 @@ func TestADayWithAnAgentBehindIsNeverReadyBeforeItsDeadline(t *testing.T) {
 		}
 	})
 }
+
+func TestAFeedThatIsBehindHoldsTheDayForThePlatform(t *testing.T) {
+	t.Parallel()
+	for id, owner := range map[string]string{"feed.shop.s": OwnerPlatform, "a": OwnerMerchant} {
+		d, err := Decide(facts(with(receipt("1", 1)), coveredTo(evening), func(f *Facts) { f.Agents[0].ID = id }), morning)
+		if err != nil || d.State != Held || d.Hold.Reason != HoldAgentBehind || d.Hold.Owner != owner || strings.Contains(d.Hold.Action, "till computer") != (owner == OwnerMerchant) {
+			t.Errorf("agent %s: %+v, %+v, %v", id, d, d.Hold, err)
+		}
+	}
+}

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"time"
 
+	"tillbook.example/tillbook/collector/fleet"
 	"tillbook.example/tillbook/collector/intake"
 	"tillbook.example/tillbook/collector/settle"
 	"tillbook.example/tillbook/shared/document"
@@ -98,9 +99,8 @@ type ID struct{ Merchant, Feed string }
 
 func (id ID) String() string { return id.Merchant + "/" + id.Feed }
 
-// Agent is the name under which a feed speaks for a store. No enrolled agent has
-// a dot in its name.
-func (id ID) Agent(store string) string { return "feed." + id.Feed + "." + store }
+// Agent is the name under which a feed speaks for a store.
+func (id ID) Agent(store string) string { return fleet.FeedPrefix + id.Feed + "." + store }
 
 // State is how a feed stands.
 type State struct {

@@ -21,6 +21,10 @@ type Identity struct {
 	Merchant, Store, Agent string
 }
 
+// FeedPrefix begins the names of feeds, which speak for stores as agents do and are
+// not enrolled. No enrolled agent has a dot in its name.
+const FeedPrefix = "feed."
+
 // Agent is one installed agent as the collector knows it.
 type Agent struct {
 	Identity
