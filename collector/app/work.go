@@ -13,6 +13,7 @@ import (
 	"tillbook.example/tillbook/collector/drift"
 	"tillbook.example/tillbook/collector/feed"
 	"tillbook.example/tillbook/collector/posting"
+	"tillbook.example/tillbook/collector/target"
 	"tillbook.example/tillbook/collector/work"
 )
 
@@ -100,7 +101,9 @@ func (w *worker) run(inHand context.Context, a *App) error {
 				if pass.Due > 0 {
 					a.log.Info("days posted", "due", pass.Due, "posted", pass.Done, "waiting", pass.Waiting, "refused", pass.Refused)
 				}
-				failed("post", err)
+				if err != nil && inHand.Err() == nil {
+					a.log.Error("post", "code", target.CodeOf(err), "error", err)
+				}
 			}))
 		})
 		return nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"slices"
@@ -37,7 +38,9 @@ import (
 type cloud struct {
 	store *counted
 	gate  *gate.Gate
-	open  func() (target.Target, error)
+	// client gives up soon, so that requests that hang do not make tests slow.
+	client *http.Client
+	open   func() (target.Target, error)
 	// connect lets the books in again, as a person does.
 	connect func(ctx context.Context) error
 	closer  *day.Closer
@@ -48,12 +51,16 @@ type cloud struct {
 	void      func(reference string)
 	edit      func(reference string)
 	double    func(reference string)
+	suspend   func(ended bool)
+	simple    func(simple bool) // nil where plans do not differ
+	other     func() (target.Target, error)
 	alien     func(reference string, on bizday.Day)
 	archive   func(name string)
 	restore   func(name string)
 	setClosed func(to bizday.Day)
 
 	cash, sales, tax, rounding string
+	taxCode                    string
 
 	mu  sync.Mutex
 	now time.Time
@@ -102,6 +109,7 @@ func newCloud() *cloud { return &cloud{now: postingtest.Morning} }
 
 // start configures the shop with the accounts of its books.
 func (c *cloud) start(taxCode string) {
+	c.taxCode = taxCode
 	m := postingtest.Shop()
 	mapping := postingtest.Mapping(c.sales)
 	mapping.Accounts = map[books.Role]string{
@@ -138,6 +146,7 @@ func xeroCloud(t *testing.T, form string) *cloud {
 	t.Cleanup(server.Close)
 	client := server.Client()
 	client.Timeout = 500 * time.Millisecond
+	c.client = client
 	kept := oauthtest.New()
 	access := func() *oauth.Source {
 		return oauth.NewSource(oauth.Options{Connection: tokens, Tokens: kept, HTTP: client, Now: c.clock, Config: oauth2.Config{
@@ -149,14 +158,16 @@ func xeroCloud(t *testing.T, form string) *cloud {
 	if err := c.connect(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	c.double, c.alien = org.Double, org.Alien
+	c.double, c.alien, c.suspend = org.Double, org.Alien, org.Suspend
 	c.gate, c.balances, c.documents, c.void, c.edit, c.archive, c.restore, c.setClosed = &org.Gate, org.Balances, org.Documents, org.Void, org.Edit, org.Archive, org.Restore, org.SetLock
 	c.cash, c.sales, c.tax, c.rounding = "612", "200", "820", "861"
-	c.open = func() (target.Target, error) {
+	at := func(tenant string) (target.Target, error) {
 		return xero.Open(xero.Options{
-			Base: server.URL + "/api.xro/2.0", HTTP: client, Access: access(), Tenant: org.Tenant, Currency: "GBP", Form: form, Rounding: "861", Now: c.clock, PerMinute: 1e6,
+			Base: server.URL + "/api.xro/2.0", HTTP: client, Access: access(), Tenant: tenant, Currency: "GBP", Form: form, Rounding: "861", Now: c.clock, PerMinute: 1e6,
 		})
 	}
+	c.open = func() (target.Target, error) { return at(org.Tenant) }
+	c.other = func() (target.Target, error) { return at("another") }
 	c.start("OUTPUT2")
 	return c
 }
@@ -169,6 +180,7 @@ func quickbooksCloud(t *testing.T, form string) *cloud {
 	t.Cleanup(server.Close)
 	client := server.Client()
 	client.Timeout = 500 * time.Millisecond
+	c.client = client
 	kept := oauthtest.New()
 	access := func() *oauth.Source {
 		return oauth.NewSource(oauth.Options{Connection: tokens, Tokens: kept, HTTP: client, Now: c.clock, Config: oauth2.Config{
@@ -180,14 +192,16 @@ func quickbooksCloud(t *testing.T, form string) *cloud {
 	if err := c.connect(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	c.double, c.alien = company.Double, company.Alien
+	c.double, c.alien, c.suspend, c.simple = company.Double, company.Alien, company.Suspend, company.Simple
 	c.gate, c.balances, c.documents, c.void, c.edit, c.archive, c.restore, c.setClosed = &company.Gate, company.Balances, company.Documents, company.Delete, company.Edit, company.Archive, company.Restore, company.SetClosed
 	c.cash, c.sales, c.tax, c.rounding = "1100", "4000", "VAT Control", "6000"
-	c.open = func() (target.Target, error) {
+	at := func(realm string) (target.Target, error) {
 		return quickbooks.Open(quickbooks.Options{
-			Base: server.URL, HTTP: client, Access: access(), Realm: company.Realm, Currency: "GBP", Form: form, Deposit: "1000", Now: c.clock, PerSecond: 1e6,
+			Base: server.URL, HTTP: client, Access: access(), Realm: realm, Currency: "GBP", Form: form, Deposit: "1000", Now: c.clock, PerSecond: 1e6,
 		})
 	}
+	c.open = func() (target.Target, error) { return at(company.Realm) }
+	c.other = func() (target.Target, error) { return at("another") }
 	c.start("20.0% S")
 	return c
 }

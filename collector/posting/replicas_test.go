@@ -422,6 +422,9 @@ func (f *fleetOfTwo) check(s *postingShop) {
 func (f *fleetOfTwo) comparesWithTheBooks() {
 	f.Helper()
 	f.pass(time.Hour)
+	for _, s := range f.shops {
+		s.client.Timeout = time.Minute // all days come in one answer
+	}
 	r := f.start(f.db)
 	checker := &drift.Checker{Store: f.db, Directory: f.db, Target: r.poster.Target, Now: f.clock}
 	pass, err := checker.Sweep(f.Context())

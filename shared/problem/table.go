@@ -328,7 +328,7 @@ var table = []Kind{
 		"Amend the return and move `tax_filed_to`, or set `filed` of the connection to `next open day`."},
 	{"account_missing", "An account is not in the chart of accounts", 0, Config, Accountant, false,
 		"The mapping names an account that the accounting system does not have, or writes otherwise; the posting names it.",
-		"Add it there (`tillbook-collector chart create` can), or name another in the mapping, `apply` it and `reopen` the day."},
+		"Add it there, or name another in the mapping, `apply` it and `reopen` the day."},
 	{"account_archived", "An account was archived", 0, Config, Accountant, false,
 		"The mapping names an account that is archived or inactive at the accounting system; the posting names it.",
 		"Restore it there, or name another in the mapping, `apply` it and `reopen` the day."},

@@ -238,6 +238,8 @@ func (c *Company) places() int {
 func (c *Company) create(kind string, f form) (*document, *refusal) {
 	d := &document{kind: kind, number: f.DocNumber, date: bizday.Day(f.TxnDate), note: f.PrivateNote, department: valueOf(f.DepartmentRef), deposit: valueOf(f.DepositToAccountRef), customer: valueOf(f.CustomerRef)}
 	switch {
+	case c.simple && kind == journal:
+		return nil, refuse("5030", "Feature Not Supported Error", "Feature Not Supported Error : The subscription has no journal entries")
 	case len(f.DocNumber) > 21, len(f.PrivateNote) > 4000:
 		return nil, refuse("2050", "String length is either shorter or longer than supported by specification", "Max length exceeded")
 	case c.isClosed(d.date):

@@ -64,6 +64,8 @@ type Company struct {
 	country     string
 	currency    string
 	closed      bizday.Day
+	suspended   bool // the subscription has ended
+	simple      bool // the plan has no journal entries
 	accounts    []*Account
 	taxes       []*taxCode
 	items       []*item
@@ -168,6 +170,13 @@ func (c *Company) Handler() http.Handler {
 			fmt.Fprint(w, `<?xml version="1.0" encoding="UTF-8" standalone="yes"?><IntuitResponse time="2026-11-04T00:00:00Z" xmlns="http://schema.intuit.com/finance/v3"><Fault type="AuthorizationFault"><Error code="100"><Message>General IO error while accessing the server</Message></Error></Fault></IntuitResponse>`)
 			return
 		}
+		c.mu.Lock()
+		suspended := c.suspended
+		c.mu.Unlock()
+		if suspended {
+			fault(w, http.StatusForbidden, "ValidationFault", "6190", "Invalid Company Status", "Subscription period has ended or canceled or there was a billing problem : You can't add data to QuickBooks Online Plus because your trial or subscription period ended.")
+			return
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, 10<<20)
 		http.StripPrefix("/v3/company/"+realm, api).ServeHTTP(w, r)
 	})))
@@ -251,6 +260,20 @@ func (c *Company) SetClosed(to bizday.Day) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = to
+}
+
+// Suspend ends the company's subscription, or renews it.
+func (c *Company) Suspend(ended bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.suspended = ended
+}
+
+// Simple puts the company on a plan without journal entries, or back.
+func (c *Company) Simple(simple bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.simple = simple
 }
 
 // Archive makes the account of a number or name, or the tax code of a name,

@@ -50,6 +50,7 @@ type Organisation struct {
 	Name, Currency, Country string
 	SalesTaxBasis           string // ACCRUALS, CASH, NONE, ...
 	PeriodLock, YearLock    bizday.Day
+	Suspended               bool // the subscription has ended
 }
 
 // Account is one account of the chart.
@@ -294,9 +295,13 @@ func failure(number int, kind, message string, elements any) map[string]any {
 func (x *Org) getOrganisation(w http.ResponseWriter, _ *http.Request) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	status := "ACTIVE"
+	if x.org.Suspended {
+		status = "SUSPENDED"
+	}
 	o := map[string]any{
 		"OrganisationID": x.Tenant, "Name": x.org.Name, "BaseCurrency": x.org.Currency, "CountryCode": x.org.Country, "SalesTaxBasis": x.org.SalesTaxBasis,
-		"OrganisationStatus": "ACTIVE", "IsDemoCompany": true, "Timezone": "GMTSTANDARDTIME",
+		"OrganisationStatus": status, "IsDemoCompany": true, "Timezone": "GMTSTANDARDTIME",
 	}
 	for field, day := range map[string]bizday.Day{"PeriodLockDate": x.org.PeriodLock, "EndOfYearLockDate": x.org.YearLock} {
 		if day != "" {
@@ -386,6 +391,16 @@ func (x *Org) Restore(code string) {
 	for _, a := range x.accounts {
 		a.Archived = a.Archived && a.Code != code
 	}
+	for _, t := range x.taxes {
+		t.Deleted = t.Deleted && t.Type != code
+	}
+}
+
+// Suspend ends the organisation's subscription, or renews it.
+func (x *Org) Suspend(ended bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.org.Suspended = ended
 }
 
 func (x *Org) account(code, id string) *Account {

@@ -76,8 +76,16 @@ func (f fault) said() string {
 // writing is what a fault means for a change.
 func (f fault) writing() error {
 	switch f.code {
-	case "100", "120", "3100", "3200", "6190":
+	case "100":
+		return target.With(target.CodeOrganisation, fmt.Errorf("%w: %s", target.ErrDisconnected, f.said()))
+	case "120", "3100", "3200":
 		return fmt.Errorf("%w: %s", target.ErrDisconnected, f.said())
+	case "6190":
+		return target.With(target.CodeSubscription, fmt.Errorf("%w: %s", target.ErrUnavailable, f.said()))
+	case "5030":
+		return target.With(target.CodePlan, fmt.Errorf("%w: %s", target.ErrRefused, f.said()))
+	case "6210":
+		return target.With(target.CodeClosed, fmt.Errorf("%w: %s", target.ErrRefused, f.said()))
 	case "3001":
 		return &target.Later{Rest: throttledRest, Err: errors.New(f.said())}
 	case "6140":
@@ -89,6 +97,15 @@ func (f fault) writing() error {
 		return errors.New(f.said()) // it may have been carried out
 	}
 	return fmt.Errorf("%w: %s", target.ErrRefused, f.said())
+}
+
+// forbidden is what a status 403 means, where it says which fault it is.
+func forbidden(r web.Response) error {
+	f, _ := faultOf(r)
+	if err := f.writing(); errors.Is(err, target.ErrUnavailable) {
+		return err
+	}
+	return nil
 }
 
 // reading is what a fault means for a question.

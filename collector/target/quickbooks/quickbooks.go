@@ -129,7 +129,7 @@ func Open(o Options) (*Books, error) {
 		o.PerSecond = 8
 	}
 	return &Books{o: o, places: places, client: web.NewClient(web.Options{
-		Base: o.Base + "/v3/company/" + o.Realm, HTTP: o.HTTP, Access: o.Access, InFlight: 5, Now: o.Now,
+		Base: o.Base + "/v3/company/" + o.Realm, HTTP: o.HTTP, Access: o.Access, InFlight: 5, Now: o.Now, Forbidden: forbidden,
 		Limit: rate.NewLimiter(rate.Limit(o.PerSecond), o.PerSecond),
 	})}, nil
 }

@@ -121,7 +121,7 @@ func TestEachShapeOfAFaultIsRead(t *testing.T) {
 		text string
 	}{
 		"of its own":             {fixed{400, `{"Fault":{"Error":[{"Message":"Unsupported","Detail":"the detail","code":"4001","element":""}],"type":"ValidationFault"},"time":"x"}`}, target.ErrUnavailable, "the detail (4001)"},
-		"of its own, status 200": {fixed{200, `{"Fault":{"Error":[{"Message":"Subscription period has ended","Detail":"d","code":"6190"}],"type":"ValidationFault"}}`}, target.ErrDisconnected, "6190"},
+		"of its own, status 200": {fixed{200, `{"Fault":{"Error":[{"Message":"Subscription period has ended","Detail":"d","code":"6190"}],"type":"ValidationFault"}}`}, target.ErrUnavailable, "6190"},
 		"the gateway's":          {fixed{401, `{"time":1,"fault":{"type":"AUTHENTICATION","error":[{"message":"message=AuthenticationFailed; errorCode=003200; statusCode=401","detail":null,"element":null,"code":"3200"}]}}`}, target.ErrDisconnected, "003200"},
 		"the gateway's, rights":  {fixed{403, `{"fault":{"type":"SERVICE","error":[{"message":"ApplicationAuthorizationFailed","code":"3100"}]}}`}, target.ErrDisconnected, "3100"},
 		"XML":                    {fixed{400, `<?xml version="1.0"?><IntuitResponse xmlns="http://schema.intuit.com/finance/v3"><Fault type="AuthenticationFault"><Error code="100"><Message>General</Message><Detail>wrong realm</Detail></Error></Fault></IntuitResponse>`}, target.ErrDisconnected, "wrong realm (100)"},

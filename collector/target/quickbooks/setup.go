@@ -89,7 +89,7 @@ func (b *Books) ask(ctx context.Context) (*setup, error) {
 	}
 	s.country = info.CompanyInfo.Country
 	if s.country == canada && b.o.Form == FormJournal {
-		return nil, fmt.Errorf("%w: in Canada journal entries carry no tax codes; set the form of the connection to %s", target.ErrRefused, FormReceipt)
+		return nil, target.With(target.CodePlan, fmt.Errorf("%w: in Canada journal entries carry no tax codes; set the form of the connection to %s", target.ErrRefused, FormReceipt))
 	}
 	var settings struct {
 		Preferences struct {
@@ -101,7 +101,7 @@ func (b *Books) ask(ctx context.Context) (*setup, error) {
 		return nil, err
 	}
 	if home := settings.Preferences.CurrencyPrefs.HomeCurrency.Value; home != "" && home != b.o.Currency {
-		return nil, fmt.Errorf("%w: the company's currency is %s, the merchant's is %s", target.ErrRefused, home, b.o.Currency)
+		return nil, target.With(target.CodeCurrency, fmt.Errorf("%w: the company's currency is %s, the merchant's is %s", target.ErrRefused, home, b.o.Currency))
 	}
 	s.period.Filed = b.o.Filed
 	if closed := settings.Preferences.AccountingInfoPrefs.BookCloseDate; closed != "" {

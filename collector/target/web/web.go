@@ -51,6 +51,9 @@ type Options struct {
 	// Spent reads from an answer's header how long to rest before the next request;
 	// nil: never.
 	Spent func(http.Header) time.Duration
+	// Forbidden says what a status 403 means, as an ErrUnavailable; nil, or where it
+	// returns nil: ErrDisconnected.
+	Forbidden func(Response) error
 }
 
 // Client talks to one connection's books. Its methods may be called at the same
@@ -202,6 +205,11 @@ func (c *Client) judge(r Request, response Response) (Response, error) {
 	}
 	switch status := response.Status; {
 	case status == http.StatusForbidden:
+		if c.o.Forbidden != nil {
+			if err := c.o.Forbidden(response); err != nil {
+				return response, err
+			}
+		}
 		return response, fmt.Errorf("%w: status 403: %s", target.ErrDisconnected, excerpt(response.Body))
 	case status == http.StatusTooManyRequests:
 		rest := unsaidRest

@@ -61,7 +61,7 @@ func (b *Books) ask(ctx context.Context) (*setup, error) {
 	s := &setup{payable: map[string]bool{}}
 	var organisations struct {
 		Organisations []struct {
-			BaseCurrency, CountryCode, SalesTaxBasis, PeriodLockDate, EndOfYearLockDate string
+			BaseCurrency, CountryCode, SalesTaxBasis, PeriodLockDate, EndOfYearLockDate, OrganisationStatus string
 		}
 	}
 	if err := b.get(ctx, "/Organisation", nil, &organisations); err != nil {
@@ -71,8 +71,11 @@ func (b *Books) ask(ctx context.Context) (*setup, error) {
 		return nil, fmt.Errorf("%w: Xero names %d organisations", target.ErrUnavailable, len(organisations.Organisations))
 	}
 	o := organisations.Organisations[0]
+	if o.OrganisationStatus != "" && o.OrganisationStatus != "ACTIVE" {
+		return nil, target.With(target.CodeSubscription, fmt.Errorf("%w: the organisation is %s at Xero", target.ErrUnavailable, strings.ToLower(o.OrganisationStatus)))
+	}
 	if o.BaseCurrency != b.o.Currency {
-		return nil, fmt.Errorf("%w: the organisation's currency is %s, the merchant's is %s", target.ErrRefused, o.BaseCurrency, b.o.Currency)
+		return nil, target.With(target.CodeCurrency, fmt.Errorf("%w: the organisation's currency is %s, the merchant's is %s", target.ErrRefused, o.BaseCurrency, b.o.Currency))
 	}
 	s.basis, s.country = o.SalesTaxBasis, o.CountryCode
 	for _, lock := range []string{o.PeriodLockDate, o.EndOfYearLockDate} {

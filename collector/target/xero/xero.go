@@ -134,10 +134,15 @@ func Open(o Options) (*Books, error) {
 		o.PerMinute = 60
 	}
 	return &Books{o: o, places: places, client: web.NewClient(web.Options{
-		Base: o.Base, HTTP: o.HTTP, Access: o.Access, InFlight: 5, Now: o.Now, Spent: spent,
+		Base: o.Base, HTTP: o.HTTP, Access: o.Access, InFlight: 5, Now: o.Now, Spent: spent, Forbidden: forbidden,
 		Header: http.Header{"Xero-Tenant-Id": {o.Tenant}},
 		Limit:  rate.NewLimiter(rate.Every(time.Minute/time.Duration(o.PerMinute)), o.PerMinute),
 	})}, nil
+}
+
+// forbidden: the token is good, and not for this organisation.
+func forbidden(r web.Response) error {
+	return target.With(target.CodeOrganisation, fmt.Errorf("%w: Xero does not let us into this organisation: %.200s", target.ErrDisconnected, r.Body))
 }
 
 // spent reads what is left of the organisation's limits.
