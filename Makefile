@@ -23,6 +23,7 @@ KILLS    ?= 50
 DIST     ?= dist
 SEEDS    ?= 1000
 DAYS     ?= 10000
+ROWS     ?= 3000000
 MUTANTS  ?= 100
 SEED     ?= 1
 AGENTS   ?= 300
@@ -40,7 +41,7 @@ protos = PATH="$(TOOLS):$$PATH" protoc -I proto -out $(1) -opt module=$(MODULE)/
 
 .DEFAULT_GOAL := help
 .PHONY: help build packers packages generate check check-format check-vet check-windows check-static check-generated check-tidy check-rules \
-	test race fuzz bench kill fleet powercut corpus days cloud mutate soak demo compose-local clean
+	test race fuzz bench growth kill fleet powercut corpus days cloud mutate soak demo compose-local clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -102,6 +103,9 @@ fuzz: ## each fuzz target for FUZZTIME (30s); PKG= narrows
 
 bench: ## benchmarks; BENCH=name and PKG= narrow
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m $(or $(PKG),./...)
+
+growth: ## what a document costs the database as they become ROWS (3000000), on both engines
+	TILLBOOK_GROWTH=$(ROWS) go test -run '^$$' -bench Growth -benchtime 1x -timeout 6h ./collector/storage
 
 kill: ## the long kill loop: each program killed KILLS (50) times while 400 times as many documents flow
 	TILLBOOK_KILLS=$(KILLS) go test -count=1 -v -timeout 2h -run 'WhileBothProgramsAreKilled' ./acceptance
