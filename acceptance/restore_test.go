@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -251,4 +253,61 @@ func (p *place) putBack() {
 			p.t.Errorf("what was there is not set aside: %v", err)
 		}
 	}
+}
+
+// TestACopyByTheServersOwnMeansIsProvenAndTakenOnce has PostgreSQL dump a database
+// and put it back, as docs/operations.md says.
+func TestACopyByTheServersOwnMeansIsProvenAndTakenOnce(t *testing.T) {
+	t.Parallel()
+	var server postgres.Server
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	p := openAt(t, &server, false)
+	for n := 1; n <= 5; n++ {
+		p.pushed(fmt.Sprintf("k%d", n), dayBefore, n, 500)
+	}
+	p.sent("agent")
+	p.booked(map[string]int{dayBefore: 1})
+	p.call(installation.Collector, "collector", "backup", "create", "--manifest-only", p.Path("backup"))
+	p.pushed("later", dayBefore, 6, 500) // the dump has more than the manifest
+	p.sent("agent")
+	programs, err := postgres.Programs()
+	p.must(err)
+	run := func(program string, args ...string) {
+		t.Helper()
+		if out, err := exec.CommandContext(p.ctx, filepath.Join(programs, program), args...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", program, err, out)
+		}
+	}
+	run("pg_dump", "--format=custom", "--file="+p.Path("dump"), "--dbname="+server.AsAdmin(p.dsn))
+	p.must(p.Kill("collector"))
+	beside := server.Database(t)
+	run("pg_restore", "--exit-on-error", "--dbname="+server.AsAdmin(beside), p.Path("dump"))
+	out, code, err := p.Call(p.ctx, installation.Collector, "collector", "backup", "verify", "--copy", beside, p.Path("backup"))
+	if err != nil || code != 0 {
+		t.Fatalf("verify: exit %d, %v\n%s", code, err, out)
+	}
+	p.dsn = beside
+	p.configure()
+	if _, code, err := p.Call(p.ctx, installation.Collector, "collector", "restore", p.Path("backup")); code != 2 || err == nil {
+		t.Errorf("without --replace: exit %d, %v", code, err)
+	}
+	p.call(installation.Collector, "collector", "restore", "--replace", p.Path("backup"))
+	if _, code, err := p.Call(p.ctx, installation.Collector, "collector", "restore", "--replace", p.Path("backup")); code != 2 || err == nil {
+		t.Errorf("taken again: exit %d, %v", code, err)
+	}
+	p.call(installation.Collector, "collector", "log", "verify", "--backup", p.Path("backup"))
+	if err := server.Exec(p.ctx, p.dsn, "DELETE FROM act"); err == nil || !strings.Contains(err.Error(), "permission denied") {
+		t.Errorf("the log can be deleted in what was put back: %v", err)
+	}
+	p.collector()
+	p.call(installation.Collector, "collector", "admit", "corner", "--all")
+	p.sent("agent")
+	p.call(installation.Collector, "collector", "resume", "corner")
+	p.holds(6)
+	p.booked(map[string]int{dayBefore: 2})
+	p.verify()
 }
