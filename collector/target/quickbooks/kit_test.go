@@ -55,6 +55,9 @@ func newOffice(t *testing.T, p place) *office {
 	server := httptest.NewServer(o.Handler())
 	t.Cleanup(server.Close)
 	o.url, o.http = server.URL, server.Client()
+	if passed != nil {
+		o.http.Transport = &contract{t: t, next: o.http.Transport, evidence: passed}
+	}
 	if err := o.access().Connect(t.Context(), o.Identity.Code()); err != nil {
 		t.Fatal(err)
 	}
