@@ -57,7 +57,7 @@ func (s *shop) get(url string) (code int, text string, err error) {
 
 // TestACollectorThatIsStoppedIsNotReadyFirstAndItsAgentsAreSentToTheOther stops two
 // collectors in turn while tills sell. No session is cut: each that ends was told
-// to come back.
+// why and to come back. A busy database may be the reason of one, too.
 func TestACollectorThatIsStoppedIsNotReadyFirstAndItsAgentsAreSentToTheOther(t *testing.T) {
 	var server postgres.Server
 	t.Cleanup(func() {
@@ -89,10 +89,12 @@ func TestACollectorThatIsStoppedIsNotReadyFirstAndItsAgentsAreSentToTheOther(t *
 		log, err := os.ReadFile(s.Path(agent + ".log"))
 		s.must(err)
 		for _, line := range regexp.MustCompile(`uplink: session ended.*`).FindAllString(string(log), -1) {
-			if !strings.Contains(line, "refused (draining)") {
+			switch {
+			case strings.Contains(line, "refused (draining)"):
+				told++
+			case !strings.Contains(line, "refused (busy)"):
 				t.Errorf("%s: %s", agent, line)
 			}
-			told++
 		}
 	}
 	if told == 0 {
