@@ -18,7 +18,7 @@ const (
 	dueAgain     query = `UPDATE delivery SET posted = 0 WHERE merchant = $1 AND store = $2 AND day = $3 AND target = $4`
 	// What was not asked for yet, or was refused, stands as it did.
 	keepPosted query = `UPDATE posting SET state = 'posted', undo = 0, error = '', code = ''
-		WHERE merchant = $1 AND store = $2 AND day = $3 AND target = $4 AND undo = 1 AND state IN ('intended', 'refused', 'parked')`
+		WHERE merchant = $1 AND store = $2 AND day = $3 AND target = $4 AND undo = 1 AND attempts = 0 AND state IN ('intended', 'refused', 'parked')`
 )
 
 // withdrawn reports whether nothing of a day shall stand at a target.
@@ -34,7 +34,9 @@ func (t *tx) withdrawn(ref day.Ref, target string) (withdrawn bool, err error) {
 // (posting.DecideUndo), or that the day shall stand again (posting.DecideRepost),
 // so that the day is due there. It says whether that is new, and fails with
 // ErrNone if no entry of the day was ever to be posted there. A day that shall
-// stand again keeps what was not asked to be taken off yet, or was refused to.
+// stand again keeps what nobody was asked to take off yet. What was asked for, even
+// if it was refused in the end, may have been done by an earlier request whose
+// answer was lost: it is taken off all the same, and posted anew.
 func (db *DB) Decide(ctx context.Context, d posting.Decision) (changed bool, err error) {
 	err = db.write(ctx, d.Merchant, fmt.Sprintf("%s day %s of store %s at %s", d.What, d.Day, d.Store, d.Target), func(tx *tx) error {
 		var before bool

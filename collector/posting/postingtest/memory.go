@@ -416,7 +416,7 @@ func (s *Memory) Decide(_ context.Context, d posting.Decision) (bool, error) {
 	}
 	s.withdrawn[id], s.complete[id] = undo, 0
 	for i, p := range s.postings[id] {
-		if !undo && p.Undo && (p.State == posting.Intended || p.State == posting.Refused || p.State == posting.Parked) {
+		if !undo && p.Undo && p.Attempts == 0 && (p.State == posting.Intended || p.State == posting.Refused || p.State == posting.Parked) {
 			s.postings[id][i].State, s.postings[id][i].Undo = posting.Posted, false
 		}
 	}

@@ -269,6 +269,27 @@ func postingTests() []test {
 			posted.Attempts = 0
 			equal(b, "postings", b.due()[0].Postings, []posting.Posting{posted})
 		}},
+		{"an undo that was asked for goes on whatever is decided", func(b *bundle) {
+			b.apply(configuration(mine))
+			b.closed(1)
+			b.must(b.db.Intend(b.Context(), intent(b.ref(), 1, 1), false))
+			b.post(1, 1)
+			b.must(errOf(b.db.Decide(b.Context(), posting.Decision{Ref: b.ref(), Target: xero, What: posting.DecideUndo, At: noon})))
+			move := func(state string) posting.Posting {
+				p := b.due()[0].Postings[0]
+				from := p.State
+				p.State, p.Undo = state, true
+				b.must(b.db.Advance(b.Context(), p, from))
+				return b.due()[0].Postings[0]
+			}
+			move(posting.Intended)
+			move(posting.Sent)
+			move(posting.Unknown)
+			move(posting.Sent)
+			refused := move(posting.Refused)
+			b.must(errOf(b.db.Decide(b.Context(), posting.Decision{Ref: b.ref(), Target: xero, What: posting.DecideRepost, At: noon.Add(time.Minute)})))
+			equal(b, "postings", b.due()[0].Postings, []posting.Posting{refused})
+		}},
 		{"what is restored is taken off and posted anew, one at a time", func(b *bundle) {
 			b.apply(configuration(mine))
 			b.closed(1)
