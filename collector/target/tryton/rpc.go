@@ -32,7 +32,7 @@ func encode(method string, parameters []any) ([]byte, error) {
 }
 
 // errSaid: Tryton says in words why it does not do a thing.
-var errSaid = errors.New("Tryton says")
+var errSaid = errors.New("the Tryton server says")
 
 // decode reads an answer.
 func decode(body []byte, into any) error {
