@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -51,26 +52,29 @@ type postedRow struct {
 }
 
 func (e env) days() *cobra.Command {
-	var merchantID string
+	var merchantID, from string
+	var limit int
 	cmd := &cobra.Command{
 		Use: "days", Short: "List the store-days, their states and postings", Args: cobra.NoArgs,
+		Long: `List the store-days with their states and postings. Of many stores, --limit shows
+a merchant's newest days alone, which costs the same however many there are.`,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if limit != 0 && (merchantID == "" || limit < 0 || limit > maxListed) {
+				return problem.With("usage", fmt.Errorf("--limit is 1 to %d, of one --merchant", maxListed))
+			}
+			if from != "" {
+				if _, err := bizday.Parse(from); err != nil {
+					return problem.With("usage", err)
+				}
+			}
 			_, db, err := e.database(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, db.Close()) }()
-			days, err := db.Days(cmd.Context(), merchantID)
+			days, err := listedDays(cmd.Context(), db, merchantID, bizday.Day(from), limit)
 			if err != nil {
 				return err
-			}
-			waiting, err := db.Due(cmd.Context(), merchantID)
-			if err != nil {
-				return err
-			}
-			due := map[day.Ref][]string{}
-			for _, d := range waiting {
-				due[d.Ref] = append(due[d.Ref], d.Target)
 			}
 			connections, err := app.Connections(cmd.Context(), db, time.Now())
 			if err != nil {
@@ -83,18 +87,14 @@ func (e env) days() *cobra.Command {
 			rows := make([]dayRow, 0, len(days))
 			degraded := false
 			for _, d := range days {
-				row := dayRow{Merchant: d.Merchant, Store: d.Store, Day: d.Day, Version: d.Version, State: d.State, Hold: d.Hold, Entry: d.Entry, Postings: []postedRow{}, Due: append([]string{}, due[d.Ref]...), Failing: failing[d.Merchant], Shut: []app.Connection{}}
+				row := dayRow{Merchant: d.Merchant, Store: d.Store, Day: d.Day, Version: d.Version, State: d.State, Hold: d.Hold, Entry: d.Entry, Postings: []postedRow{}, Due: append([]string{}, d.Due...), Failing: failing[d.Merchant], Shut: []app.Connection{}}
 				for _, c := range connections {
 					if shut(c) && c.Merchant == d.Merchant && slices.Contains(row.Due, c.Connection) {
 						row.Shut = append(row.Shut, c)
 						degraded = true
 					}
 				}
-				postings, err := db.Postings(cmd.Context(), d.Ref)
-				if err != nil {
-					return err
-				}
-				for _, p := range postings {
+				for _, p := range d.Postings {
 					row.Postings = append(row.Postings, postedRow{p.Target, p.Reference, p.Revision, p.Entry, p.State, p.Payload.Reason, p.RemoteID, p.Undo, p.Error, p.Code})
 					degraded = degraded || p.State == posting.Refused || p.State == posting.Parked
 				}
@@ -111,7 +111,46 @@ func (e env) days() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&merchantID, "merchant", "", "of this merchant only")
+	cmd.Flags().StringVar(&from, "from", "", "from this business day on, YYYY-MM-DD")
+	cmd.Flags().IntVar(&limit, "limit", 0, "the newest days alone, so many (with --merchant)")
 	return cmd
+}
+
+// maxListed bounds a list that is asked for with a limit.
+const maxListed = 10_000
+
+// listedDays returns all days of a merchant, or of all, from a day on; with a
+// limit the newest. They are in the order of stores and days.
+func listedDays(ctx context.Context, db *storage.DB, merchantID string, from bizday.Day, limit int) ([]storage.Listed, error) {
+	if limit > 0 {
+		days, err := db.DayList(ctx, merchantID, from, day.Ref{}, limit)
+		slices.SortFunc(days, func(x, y storage.Listed) int { return cmp.Or(cmp.Compare(x.Store, y.Store), cmp.Compare(x.Day, y.Day)) })
+		return days, err
+	}
+	all, err := db.Days(ctx, merchantID)
+	if err != nil {
+		return nil, err
+	}
+	waiting, err := db.Due(ctx, merchantID)
+	if err != nil {
+		return nil, err
+	}
+	due := map[day.Ref][]string{}
+	for _, d := range waiting {
+		due[d.Ref] = append(due[d.Ref], d.Target)
+	}
+	var days []storage.Listed
+	for _, d := range all {
+		if d.Day < from {
+			continue
+		}
+		postings, err := db.Postings(ctx, d.Ref)
+		if err != nil {
+			return nil, err
+		}
+		days = append(days, storage.Listed{StoreDay: d, Postings: postings, Due: due[d.Ref]})
+	}
+	return days, nil
 }
 
 // failingDays counts each merchant's days in a row that did not reach the books.

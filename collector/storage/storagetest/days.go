@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -31,6 +32,31 @@ func dayTests() []test {
 			if err := b.db.Save(b.Context(), again); err == nil {
 				b.Error("another entry was saved at the same version")
 			}
+		}},
+		{"days are listed newest first, a page at a time, with their postings and what is due", func(b *bundle) {
+			b.apply(configuration(mine))
+			b.closed(1)
+			b.must(b.db.Intend(b.Context(), intent(b.ref(), 1, 1), false))
+			for _, at := range []struct {
+				store string
+				after int
+			}{{store, -2}, {store, -1}, {"other", -1}, {store, 1}} {
+				b.must(b.db.Open(b.Context(), day.Ref{Merchant: mine, Store: at.store, Day: today.Add(at.after)}, noon))
+			}
+			var got []string
+			after := day.Ref{}
+			for page := 0; page < 4; page++ {
+				list, err := b.db.DayList(b.Context(), mine, today.Add(-1), after, 2)
+				b.must(err)
+				for _, l := range list {
+					got = append(got, fmt.Sprintf("%s %s %d postings, due at %v", l.Day, l.Store, len(l.Postings), l.Due))
+					after = l.Ref
+				}
+			}
+			equal(b, "list", got, []string{
+				fmt.Sprintf("%s %s 0 postings, due at []", today.Add(1), store), fmt.Sprintf("%s %s 1 postings, due at [%s]", today, store, xero),
+				fmt.Sprintf("%s other 0 postings, due at []", today.Add(-1)), fmt.Sprintf("%s %s 0 postings, due at []", today.Add(-1), store),
+			})
 		}},
 		{"an entry of a version that has passed is not saved", func(b *bundle) {
 			l := b.lane(mine, "agent-1", 1)
