@@ -120,6 +120,17 @@ func (p Payload) Validate() error {
 	return nil
 }
 
+// Fits checks a payload that is to be posted to books in a currency.
+func (p Payload) Fits(currency string) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	if p.Currency != currency {
+		return fmt.Errorf("the books are in %s, the posting is in %s", currency, p.Currency)
+	}
+	return nil
+}
+
 // CheckReference checks that a reference is 1 to MaxReference letters, digits
 // and hyphens.
 func CheckReference(reference string) error {

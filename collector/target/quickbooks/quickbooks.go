@@ -177,7 +177,7 @@ var errNumber = errors.New("number is used")
 
 // Post books the payload.
 func (b *Books) Post(ctx context.Context, p target.Payload) (target.Receipt, error) {
-	if err := b.check(p); err != nil {
+	if err := p.Fits(b.o.Currency); err != nil {
 		return target.Receipt{}, fmt.Errorf("%w: %w", target.ErrRefused, err)
 	}
 	s, err := b.known(ctx)
@@ -357,16 +357,6 @@ func (b *Books) takeOff(ctx context.Context, s *setup, reference string, meant f
 			return fmt.Errorf("reverse %s: %w", reference, err)
 		}
 	}
-}
-
-func (b *Books) check(p target.Payload) error {
-	if err := p.Validate(); err != nil {
-		return err
-	}
-	if p.Currency != b.o.Currency {
-		return fmt.Errorf("the books are in %s, the posting is in %s", b.o.Currency, p.Currency)
-	}
-	return nil
 }
 
 func standingOf(found []document) []document {

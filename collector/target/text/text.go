@@ -247,11 +247,8 @@ func (b *Books) stands(p target.Payload) (target.Receipt, bool, error) {
 }
 
 func (b *Books) check(p target.Payload) error {
-	if err := p.Validate(); err != nil {
+	if err := p.Fits(b.currency); err != nil {
 		return err
-	}
-	if p.Currency != b.currency {
-		return fmt.Errorf("the books are in %s, the posting is in %s", b.currency, p.Currency)
 	}
 	for _, name := range accountsOf(p) {
 		if err := b.format.checkAccount(name); err != nil {

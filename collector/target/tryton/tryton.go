@@ -85,7 +85,7 @@ func (b *Books) Capabilities() target.Capabilities {
 
 // Post makes a draft and posts it.
 func (b *Books) Post(ctx context.Context, p target.Payload) (target.Receipt, error) {
-	if err := b.check(p); err != nil {
+	if err := p.Fits(b.o.Currency); err != nil {
 		return target.Receipt{}, fmt.Errorf("%w: %w", target.ErrRefused, err)
 	}
 	s, err := b.known(ctx)
@@ -249,16 +249,6 @@ func (b *Books) Reverse(ctx context.Context, reference string) error {
 		if err := b.cancel(ctx, s, m); err != nil {
 			return fmt.Errorf("reverse %s: %w", reference, err)
 		}
-	}
-	return nil
-}
-
-func (b *Books) check(p target.Payload) error {
-	if err := p.Validate(); err != nil {
-		return err
-	}
-	if p.Currency != b.o.Currency {
-		return fmt.Errorf("the books are in %s, the posting is in %s", b.o.Currency, p.Currency)
 	}
 	return nil
 }

@@ -223,7 +223,7 @@ func (b *Books) form(s *setup) form {
 
 // Post books the payload.
 func (b *Books) Post(ctx context.Context, p target.Payload) (target.Receipt, error) {
-	if err := b.check(p); err != nil {
+	if err := p.Fits(b.o.Currency); err != nil {
 		return target.Receipt{}, fmt.Errorf("%w: %w", target.ErrRefused, err)
 	}
 	s, err := b.known(ctx)
@@ -412,16 +412,6 @@ func (b *Books) Attach(ctx context.Context, reference string, a target.Attachmen
 	}
 	if err != nil {
 		return fmt.Errorf("attach to %s: %w", reference, err)
-	}
-	return nil
-}
-
-func (b *Books) check(p target.Payload) error {
-	if err := p.Validate(); err != nil {
-		return err
-	}
-	if p.Currency != b.o.Currency {
-		return fmt.Errorf("the books are in %s, the posting is in %s", b.o.Currency, p.Currency)
 	}
 	return nil
 }
